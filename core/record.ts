@@ -1,0 +1,107 @@
+/**
+ * The canonical record of a study: identities, configurations, curves, decisions, result; no times, hosts or
+ * attempts. Two runs of one study and seed give the same bytes (`canonicalJson`), whatever was killed.
+ */
+import type { Config, Objective, Scheduler, Predictor } from './study.js';
+import type { Fate, NonFinite } from './trial.js';
+
+export interface TrialRecord {
+  readonly id: string;
+  readonly bracket: string;
+  readonly index: number;
+  readonly config: Config;
+  readonly seed: number;
+  /** The metric after each finished epoch, exact; `values[e - 1]` is epoch e. A non-finite value is not in it. */
+  readonly values: readonly number[];
+  readonly fate: Fate;
+  /** Epoch that gave a non-finite value, which counts as trained; only for `diverged`. */
+  readonly divergedAt?: number;
+  readonly nonFinite?: NonFinite;
+  /** Why it failed for good; only for `failed`. */
+  readonly reason?: string;
+}
+
+/** What one decision point of one round saw and decided (Swift-Hyperband, steps 1 to 3). */
+export interface DecisionRecord {
+  /** p: the epoch at which the waiting trials wait. */
+  readonly epoch: number;
+  /** Trials sent on to the rung at once, by id. */
+  readonly sentOn: readonly string[];
+  /** Trials asked about, by id, with the predicted metric at the rung; null where the predictor gave none. */
+  readonly predictions: readonly { readonly trial: string; readonly predicted: number | null; readonly goesOn: boolean }[];
+  /** The metric a prediction has to beat; null when nothing was complete. */
+  readonly threshold: number | null;
+  /** Curves the model was trained on; 0 when there was no model. */
+  readonly trainedOn: number;
+  /** Why there was no prediction; then every waiting trial went on. */
+  readonly error?: string;
+}
+
+export interface RoundRecord {
+  readonly bracket: string;
+  readonly index: number;
+  /** Budget the trials came with and the rung r_i they train to. */
+  readonly from: number;
+  readonly to: number;
+  /** Trials that entered, by id, in trial order. */
+  readonly trials: readonly string[];
+  /** Ranked best first with the metric at the rung; only those that have one. */
+  readonly ranking: readonly { readonly trial: string; readonly value: number }[];
+  readonly promoted: readonly string[];
+  readonly decision: DecisionRecord | null;
+  /** Epochs this round trained. */
+  readonly epochs: number;
+}
+
+export interface BracketRecord {
+  readonly id: string;
+  readonly iteration: number;
+  readonly s: number;
+  readonly rounds: readonly RoundRecord[];
+}
+
+export interface StudyResult {
+  /** `finished`: the plan ran to its end. The others: what ended it early. */
+  readonly ended: 'finished' | 'epochLimit' | 'target' | 'deadline' | 'stopped';
+  readonly best: {
+    readonly trial: string;
+    readonly config: Config;
+    /** The metric at `budget`. */
+    readonly value: number;
+    /** R, or the largest budget reached when none reached R. */
+    readonly budget: number;
+    readonly reachedMaxBudget: boolean;
+  } | null;
+  readonly trials: number;
+  /** Epochs trained, each once. */
+  readonly epochs: number;
+  /** Epochs the same plan costs without a predictor and without divergence. */
+  readonly plannedEpochs: number;
+  readonly fates: Readonly<Record<Fate, number>>;
+  /** Draws thrown away because an earlier trial has the same configuration. */
+  readonly duplicatesAvoided: number;
+  /** Trials that repeat an earlier configuration because the space has no unused one left. */
+  readonly duplicatesKept: number;
+}
+
+export interface StudyRecord {
+  readonly format: 'everband-record/1';
+  readonly study: string;
+  readonly seed: number;
+  readonly objective: Objective;
+  readonly scheduler: Scheduler;
+  readonly predictor: Predictor;
+  readonly brackets: readonly BracketRecord[];
+  readonly trials: readonly TrialRecord[];
+  readonly result: StudyResult;
+}
+
+/** JSON with sorted keys and a newline at the end: the form that is compared byte for byte. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, sortKeys, 1) + '\n';
+}
+
+function sortKeys(_key: string, value: unknown): unknown {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}

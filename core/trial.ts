@@ -1,0 +1,37 @@
+/** A trial's identity, configuration and what became of it. */
+import type { Config } from './study.js';
+
+/**
+ * One trial for ever: its identity is (study, bracket, index) over all attempts and retries; configuration and seed
+ * derive from the study's seed and that identity alone.
+ */
+export interface Trial {
+  /** `b4-t017`; from the second iteration on `i2-b4-t017`. */
+  readonly id: string;
+  /** `b4` or `i2-b4`. */
+  readonly bracket: string;
+  /** 0-based inside its bracket. */
+  readonly index: number;
+  /** 0-based over the whole study: the bracket's offset plus the index. */
+  readonly globalIndex: number;
+  readonly config: Config;
+  /** 32-bit unsigned, for the trainer. */
+  readonly seed: number;
+}
+
+/** How a value that is no number looked. */
+export type NonFinite = 'nan' | 'inf' | '-inf';
+
+/**
+ * What training a trial from one budget to another came to. Values are the metric as the trainer reported it,
+ * one per epoch, for the epochs `from + 1 ... from + values.length`.
+ */
+export type SegmentOutcome =
+  | { readonly outcome: 'completed'; readonly values: readonly number[] }
+  /** The value after the last of `values` was not finite: the trial ends at that epoch, which counts as trained. */
+  | { readonly outcome: 'diverged'; readonly values: readonly number[]; readonly nonFinite: NonFinite }
+  /** Failed for good: attempts used up and dropped by hand or by the clock. */
+  | { readonly outcome: 'failed'; readonly values: readonly number[]; readonly reason: string };
+
+/** How a trial ended. `completed`: reached R (the bracket's last rung). `outranked`: reached a rung, not promoted. */
+export type Fate = 'completed' | 'outranked' | 'stopped' | 'diverged' | 'failed' | 'unfinished';
