@@ -31,7 +31,9 @@ export type SegmentOutcome =
   /** The value after the last of `values` was not finite: the trial ends at that epoch, which counts as trained. */
   | { readonly outcome: 'diverged'; readonly values: readonly number[]; readonly nonFinite: NonFinite }
   /** Failed for good: attempts used up and dropped by hand or by the clock. */
-  | { readonly outcome: 'failed'; readonly values: readonly number[]; readonly reason: string };
+  | { readonly outcome: 'failed'; readonly values: readonly number[]; readonly reason: string }
+  /** The study was stopped before the trial got there. */
+  | { readonly outcome: 'unfinished'; readonly values: readonly number[] };
 
 /** How a trial ended. `completed`: reached R (the bracket's last rung). `outranked`: reached a rung, not promoted. */
 export type Fate = 'completed' | 'outranked' | 'stopped' | 'diverged' | 'failed' | 'unfinished';

@@ -120,7 +120,7 @@ export interface TrainSegmentInput {
   readonly reset?: number;
 }
 /** `failed` never comes back as a value: a trainer's failure is an ApplicationFailure of type TrialFailed. */
-export type TrainSegmentResult = Exclude<SegmentOutcome, { outcome: 'failed' }>;
+export type TrainSegmentResult = Extract<SegmentOutcome, { outcome: 'completed' | 'diverged' }>;
 
 /** Types of the ApplicationFailures Everband throws. */
 export const failureTypes = { invalidStudy: 'InvalidStudy', trialFailed: 'TrialFailed', unsupportedSchema: 'UnsupportedSchema' } as const;

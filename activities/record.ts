@@ -1,0 +1,60 @@
+/** Local activities of the orchestrating worker: check, propose, record. All idempotent. */
+import { ApplicationFailure } from '@temporalio/common';
+import { createSampler } from '../core/sampler.js';
+import type { Study } from '../core/study.js';
+import { formatProblems } from '../study/load.js';
+import { parseStudy } from '../study/schema.js';
+import { removeCheckpoints } from '../trainers/checkpoints.js';
+import { readTable } from '../trainers/replay.js';
+import type { RecordActivities } from '../workflows/activity-types.js';
+import { failureTypes } from '../workflows/messages.js';
+import { writeProposal, writeResult, writeRound, writeStudy } from './record-store.js';
+
+export function createRecordActivities({ stateDir }: { stateDir: string }): RecordActivities {
+  let sampler: { study: string; propose: ReturnType<typeof createSampler>['propose'] } | null = null;
+
+  /** One sampler is kept: it remembers what earlier brackets drew. */
+  function samplerOf(study: Study) {
+    const key = JSON.stringify(study);
+    if (sampler?.study !== key) {
+      const table = study.trainer.type === 'replay' ? readTable(study.trainer).rows : null;
+      sampler = { study: key, propose: createSampler(study, table).propose };
+    }
+    return sampler;
+  }
+
+  return {
+    async prepareStudy(input) {
+      const parsed = parseStudy(input, { baseDir: process.cwd(), source: 'workflow input' });
+      if (!parsed.ok) {
+        const message = formatProblems(parsed.problems, 'workflow input');
+        throw ApplicationFailure.nonRetryable(message, failureTypes.invalidStudy, parsed.problems);
+      }
+      await writeStudy(stateDir, parsed.study);
+      return parsed.study;
+    },
+
+    async propose(study, request) {
+      const proposal = samplerOf(study).propose(request);
+      await writeProposal(stateDir, study, request.bracket, proposal);
+      return proposal;
+    },
+
+    async recordRound(study, result) {
+      await writeRound(stateDir, study, result);
+      const promoted = new Set(result.record.promoted);
+      // The last round's trials keep theirs until the study knows its best.
+      if (promoted.size === 0) return;
+      const out = result.record.trials.filter((trial) => !promoted.has(trial));
+      await removeCheckpoints(stateDir, study, out);
+    },
+
+    async recordStudy(study, ended) {
+      const record = await writeResult(stateDir, study, ended);
+      const best = record.result.best?.trial;
+      const out = record.trials.filter((trial) => trial.id !== best).map((trial) => trial.id);
+      await removeCheckpoints(stateDir, study.name, out);
+      return record.result;
+    },
+  };
+}

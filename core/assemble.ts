@@ -1,0 +1,101 @@
+/** Puts the canonical record together from what each bracket proposed and each closed round came to. */
+import { better, type Best } from './bracket.js';
+import { planIteration, planStudy, iterationsOf } from './plan.js';
+import type { Proposal } from './propose.js';
+import type { BracketRecord, StudyRecord, StudyResult, TrialRecord } from './record.js';
+import type { RoundOutcome, RoundResult } from './round.js';
+import type { Study } from './study.js';
+import type { Fate, Trial } from './trial.js';
+
+export interface BracketMaterial {
+  readonly id: string;
+  readonly proposal: Proposal;
+  /** In order; the values of every round's epochs included. */
+  readonly rounds: readonly RoundResult[];
+}
+
+/** `ended` null: the study still runs, and what is not closed yet counts as unfinished. */
+export function assembleRecord(
+  study: Study,
+  material: readonly BracketMaterial[],
+  ended: StudyResult['ended'] | null
+): StudyRecord {
+  const iterations = iterationsOf(study.scheduler);
+  const perIteration = planIteration(study.scheduler, study.predictor, 1).length;
+  const seen = Math.max(1, Math.ceil(material.length / perIteration));
+  const plan = planStudy(study.scheduler, study.predictor, iterations === Infinity ? seen : iterations);
+  const byId = new Map(material.map((bracket) => [bracket.id, bracket]));
+  const brackets: BracketRecord[] = [];
+  const trials: TrialRecord[] = [];
+  let best: Best | null = null;
+  for (const { id, iteration, s, rounds: planned } of plan.brackets) {
+    const bracket = byId.get(id);
+    if (!bracket) continue;
+    brackets.push({ id, iteration, s, rounds: bracket.rounds.map((round) => round.record) });
+    for (const { record } of bracket.rounds) {
+      const first = record.ranking[0];
+      if (first) best = better(study.objective, best, { ...first, budget: record.to });
+    }
+    trials.push(...bracket.proposal.trials.map((trial) => trialRecord(trial, bracket.rounds, planned.length)));
+  }
+  const configs = new Map(trials.map((trial) => [trial.id, trial.config]));
+  const fates: Record<Fate, number> = { completed: 0, outranked: 0, stopped: 0, diverged: 0, failed: 0, unfinished: 0 };
+  for (const trial of trials) fates[trial.fate]++;
+  const proposals = material.map((bracket) => bracket.proposal);
+  return {
+    format: 'everband-record/1',
+    study: study.name,
+    seed: study.seed,
+    objective: study.objective,
+    scheduler: study.scheduler,
+    predictor: study.predictor,
+    brackets,
+    trials,
+    result: {
+      ended: ended ?? 'stopped',
+      best: best && {
+        ...best,
+        config: configs.get(best.trial) ?? {},
+        reachedMaxBudget: best.budget === study.scheduler.maxBudget,
+      },
+      trials: trials.length,
+      epochs: brackets.flatMap((bracket) => bracket.rounds).reduce((sum, round) => sum + round.epochs, 0),
+      plannedEpochs: plan.epochs,
+      fates,
+      duplicatesAvoided: proposals.reduce((sum, proposal) => sum + proposal.duplicatesAvoided, 0),
+      duplicatesKept: proposals.reduce((sum, proposal) => sum + proposal.duplicatesKept, 0),
+    },
+  };
+}
+
+function trialRecord(trial: Trial, rounds: readonly RoundResult[], planned: number): TrialRecord {
+  const values: number[] = [];
+  let fate: Fate = 'unfinished';
+  let last: RoundOutcome | undefined;
+  for (const round of rounds) {
+    const outcome = round.outcomes.find((one) => one.index === trial.index);
+    if (!outcome) break;
+    last = outcome;
+    values.push(...outcome.values);
+    fate = fateOf(outcome, round, planned);
+  }
+  return {
+    id: trial.id,
+    bracket: trial.bracket,
+    index: trial.index,
+    config: trial.config,
+    seed: trial.seed,
+    values,
+    fate,
+    ...(last?.end === 'diverged' ? { divergedAt: values.length + 1 } : {}),
+    ...(last?.nonFinite === undefined ? {} : { nonFinite: last.nonFinite }),
+    ...(last?.reason === undefined ? {} : { reason: last.reason }),
+  };
+}
+
+/** How a trial stands after `round`: promoted ones are unfinished until their next round closes. */
+export function fateOf(outcome: RoundOutcome, round: RoundResult, plannedRounds: number): Fate {
+  if (outcome.end !== 'rung') return outcome.end;
+  if (round.record.index === plannedRounds - 1) return 'completed';
+  return round.record.promoted.includes(outcome.id) ? 'unfinished' : 'outranked';
+}

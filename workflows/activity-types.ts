@@ -1,0 +1,20 @@
+/** What the workflows ask of the activities, side by side; `activities/` implements it. */
+import type { PredictionAnswer, PredictionRequest } from '../core/predictor.js';
+import type { Proposal, ProposalRequest } from '../core/propose.js';
+import type { RoundResult } from '../core/round.js';
+import type { StudyResult } from '../core/record.js';
+import type { Study } from '../core/study.js';
+
+/** Local activities of the orchestrating worker. */
+export interface RecordActivities {
+  /** Checks a study file or study and fills in its defaults; throws a non-retryable `InvalidStudy`. */
+  prepareStudy(input: unknown): Promise<Study>;
+  propose(study: Study, request: ProposalRequest): Promise<Proposal>;
+  recordRound(study: string, result: RoundResult): Promise<void>;
+  /** Writes the final record, removes checkpoints that are out, and gives the result. */
+  recordStudy(study: Study, ended: StudyResult['ended']): Promise<StudyResult>;
+}
+
+export interface PredictActivities {
+  predict(request: PredictionRequest): Promise<PredictionAnswer>;
+}

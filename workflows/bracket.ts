@@ -1,0 +1,136 @@
+/** One bracket: proposes its trials once, then runs each round as a workflow of its own. */
+import {
+  ChildWorkflowCancellationType,
+  ParentClosePolicy,
+  defineQuery,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  startChild,
+} from '@temporalio/workflow';
+import { fateOf } from '../core/assemble.js';
+import { runBracket, type BracketInput } from '../core/bracket.js';
+import type { RoundInput, RoundResult } from '../core/round.js';
+import type { BracketSummary } from '../core/run-study.js';
+import type { Trial } from '../core/trial.js';
+import type { RecordActivities } from './activity-types.js';
+import { ControlTree, controlSignal, type Control } from './control.js';
+import {
+  queryNames,
+  workflowIds,
+  type BracketStatus,
+  type RoundStatus,
+  type TrialRow,
+  type TrialsAnswer,
+  type TrialsQuery,
+} from './messages.js';
+import { localPolicy } from './policies.js';
+import { everbandRound } from './round.js';
+import { bracketDetails, searchAttributesOf } from './web-ui.js';
+
+export interface BracketWorkflowInput {
+  readonly bracket: Omit<BracketInput, 'trials'>;
+  readonly control: Control;
+}
+
+export interface BracketWorkflowResult extends BracketSummary {
+  readonly status: BracketStatus;
+}
+
+/** Most rows of one answer: a payload has a limit of 2 MiB. */
+const mostRows = 200;
+
+const { propose } = proxyLocalActivities<RecordActivities>(localPolicy);
+
+export async function everbandBracket(input: BracketWorkflowInput): Promise<BracketWorkflowResult> {
+  const { study, plan } = input.bracket;
+  const tree = new ControlTree(input.control);
+  setHandler(controlSignal, (control) => tree.set(control));
+
+  let trials: readonly Trial[] = [];
+  const closed: RoundResult[] = [];
+  let running: number | null = null;
+  const status = (): BracketStatus => ({
+    id: plan.id,
+    state: running === null && closed.length === plan.rounds.length ? 'done' : 'running',
+    rounds: plan.rounds.map((round) => roundStatus(round, closed[round.index], running === round.index)),
+  });
+  setHandler(defineQuery<BracketStatus>(queryNames.status), status);
+  setHandler(defineQuery<TrialsAnswer, [TrialsQuery]>(queryNames.trials), ({ offset, limit }) => ({
+    total: trials.length,
+    rows: trials
+      .slice(offset, offset + Math.min(limit, mostRows))
+      .map((trial) => trialRow(trial, closed, plan.rounds.length)),
+  }));
+
+  const proposal = await propose(study, { bracket: plan.id, offset: plan.offset, count: plan.trials });
+  trials = proposal.trials;
+  const byId = new Map(trials.map((trial) => [trial.id, trial]));
+  const spec = {
+    name: study.name,
+    objective: study.objective,
+    trainer: study.trainer,
+    training: study.training,
+    budgetUnit: study.budgetUnit,
+  };
+
+  const runRound = async (round: RoundInput): Promise<RoundResult> => {
+    running = round.plan.index;
+    setCurrentDetails(bracketDetails(study, status()));
+    const result = await tree.run(1, (control) => startChild(everbandRound, {
+      workflowId: workflowIds.round(study.name, plan.id, round.plan.index),
+      args: [
+        { spec, round, trials: round.contenders.map(({ id }) => byId.get(id) as Trial), control },
+      ],
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      typedSearchAttributes: searchAttributesOf(study, { bracket: plan.s, round: round.plan.index }),
+      staticSummary:
+        `${study.name} ${plan.id} round ${round.plan.index}: ${round.contenders.length} trials, ` +
+        `${study.budgetUnit} ${round.plan.from} to ${round.plan.to}`,
+    }));
+    closed.push(result);
+    running = null;
+    setCurrentDetails(bracketDetails(study, status()));
+    return result;
+  };
+  const result = await runBracket(
+    { ...input.bracket, trials: trials.map(({ id, index }) => ({ id, index })) },
+    { runRound }
+  );
+  const { memory, epochs, best, ended } = result;
+  return { memory, epochs, best, ended, status: { ...status(), state: 'done' } };
+}
+
+export function roundStatus(
+  plan: { index: number; from: number; to: number; trials: number },
+  result: RoundResult | undefined,
+  running: boolean
+): RoundStatus {
+  const count = (end: string) => result?.outcomes.filter((outcome) => outcome.end === end).length ?? 0;
+  return {
+    index: plan.index,
+    from: plan.from,
+    to: plan.to,
+    planned: plan.trials,
+    state: result ? 'done' : running ? 'running' : 'waiting',
+    entered: result?.outcomes.length ?? 0,
+    stopped: count('stopped'),
+    diverged: count('diverged'),
+    failed: count('failed'),
+    promoted: result?.record.promoted.length ?? 0,
+    epochs: result?.record.epochs ?? 0,
+    best: result?.record.ranking[0]?.value ?? null,
+  };
+}
+
+function trialRow(trial: Trial, closed: readonly RoundResult[], planned: number): TrialRow {
+  let row: TrialRow = { id: trial.id, config: trial.config, fate: 'unfinished', epochs: 0, value: null };
+  for (const round of closed) {
+    const outcome = round.outcomes.find((one) => one.index === trial.index);
+    if (!outcome) break;
+    const { epochs, value } = outcome;
+    row = { ...row, fate: fateOf(outcome, round, planned), epochs: row.epochs + epochs, value: value ?? row.value };
+  }
+  return row;
+}

@@ -1,0 +1,46 @@
+/** Every timeout, retry and history budget of the workflows, with the reason beside the number. */
+import { ActivityCancellationType, type ActivityOptions, type LocalActivityOptions } from '@temporalio/workflow';
+import { failureTypes, taskQueues } from './messages.js';
+import type { Study } from '../core/study.js';
+
+/** The server suggests continue-as-new at 4,096 events; below this a workflow keeps room for retries and updates. */
+export const historyBudget = 3000;
+
+/** Worst case of one activity among many: scheduled, started, completed and a workflow task of its own (measured 3.2 to 6). */
+export const eventsPerSegment = 6;
+
+/** Side effects that take milliseconds and must not cost a round trip: one marker each. */
+export const localPolicy: LocalActivityOptions = {
+  startToCloseTimeout: '60s',
+  retry: { initialInterval: '200ms', maximumInterval: '10s' },
+};
+
+/** A model is fitted in milliseconds. Asked again without limit when a worker is lost: only its own answer counts. */
+export const predictPolicy: ActivityOptions = {
+  taskQueue: taskQueues.predict,
+  startToCloseTimeout: '120s',
+  retry: { initialInterval: '500ms', maximumInterval: '10s' },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+};
+
+/**
+ * Lost workers and shutdowns are retried by the server without limit and without history; what a trainer reports is
+ * `TrialFailed`, which comes back to the workflow and is counted there.
+ */
+export function trainPolicy(study: Pick<Study, 'trainer' | 'training'>, epochs: number): ActivityOptions {
+  const { training, trainer } = study;
+  return {
+    taskQueue: trainer.type === 'activity' ? trainer.taskQueue : taskQueues.train,
+    // The watchdog finds a hung trainer after one epoch timeout; this only bounds a worker that lost its watchdog.
+    startToCloseTimeout: (epochs * training.epochTimeoutSeconds + 900) * 1000,
+    heartbeatTimeout: training.heartbeatSeconds * 1000,
+    retry: {
+      initialInterval: '1s',
+      backoffCoefficient: 2,
+      maximumInterval: '10s',
+      nonRetryableErrorTypes: [failureTypes.trialFailed, failureTypes.unsupportedSchema],
+    },
+    // The real default is TRY_CANCEL, which lets a trainer run on after its workflow has gone.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  };
+}

@@ -1,0 +1,217 @@
+/**
+ * Trains trials through activities, at most `parallelism` at once: segments, trainer failures counted and retried,
+ * parked trials, pause, stop. Never throws for a trial: how it ended is a value.
+ */
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+  proxyActivities,
+  sleep,
+} from '@temporalio/workflow';
+import type { Study } from '../core/study.js';
+import type { SegmentOutcome, Trial } from '../core/trial.js';
+import type { Control } from './control.js';
+import { trainPolicy } from './policies.js';
+import type { ParkedTrial, Progress, TrainSegmentInput, TrainSegmentResult } from './messages.js';
+import { failureTypes } from './messages.js';
+
+/** What a pool needs of a study. */
+export type TrainingSpec = Pick<Study, 'name' | 'objective' | 'trainer' | 'training' | 'budgetUnit'>;
+
+interface Parked {
+  readonly reason: string;
+  readonly attempts: number;
+  expires: number | null;
+  verdict: { readonly again: boolean; readonly reset: boolean } | null;
+}
+
+type SegmentEnd = TrainSegmentResult | { readonly outcome: 'interrupted' } | { readonly outcome: 'error'; readonly reason: string };
+
+export class TrialPool {
+  private readonly waiting: (() => void)[] = [];
+  private readonly running = new Map<string, CancellationScope>();
+  private readonly parked = new Map<string, Parked>();
+  private taken = 0;
+  private done = 0;
+  private resets = 0;
+
+  constructor(
+    private readonly spec: TrainingSpec,
+    private readonly place: { readonly bracket: string; readonly round: number; readonly from: number; readonly to: number },
+    private control: Control
+  ) {}
+
+  apply(control: Control): void {
+    this.control = control;
+    if (control.paused || control.stopped) for (const scope of this.running.values()) scope.cancel();
+    this.admit();
+  }
+
+  progress(): Progress {
+    const parked = [...this.parked].map(([trial, { reason, attempts, expires }]): ParkedTrial => {
+      return { trial, reason, attempts, expires: expires === null ? null : new Date(expires).toISOString() };
+    });
+    return { running: [...this.running.keys()], queued: this.waiting.length, parked, done: this.done, shards: [] };
+  }
+
+  /** Throws what an update validator says of a trial that is not parked here. */
+  checkParked(trial: string): void {
+    if (this.parked.has(trial)) return;
+    const parked = [...this.parked.keys()].join(', ') || 'none';
+    throw ApplicationFailure.nonRetryable(`trial ${trial} is not parked here (parked: ${parked})`, 'NotParked');
+  }
+
+  decide(trial: string, again: boolean, reset: boolean): void {
+    const parked = this.parked.get(trial);
+    if (parked) parked.verdict = { again, reset };
+  }
+
+  /** Trains `trial` from one budget to another. */
+  async train(trial: Trial, from: number, to: number): Promise<SegmentOutcome> {
+    const values: number[] = [];
+    let failures = 0;
+    let reset: number | undefined;
+    await this.enter();
+    try {
+      while (from + values.length < to) {
+        if (this.control.stopped) return { outcome: 'unfinished', values };
+        if (this.control.paused) {
+          await this.outside(() => condition(() => !this.control.paused || this.control.stopped));
+          continue;
+        }
+        const end = await this.segment(trial, from + values.length, this.segmentEnd(from + values.length, to), reset);
+        if (end.outcome === 'interrupted') continue;
+        if (end.outcome === 'completed') {
+          values.push(...end.values);
+          reset = undefined;
+        } else if (end.outcome === 'diverged') {
+          return { ...end, values: [...values, ...end.values] };
+        } else {
+          failures++;
+          if (failures < this.spec.training.attempts) {
+            const seconds = Math.min(this.spec.training.backoffSeconds * 2 ** (failures - 1), 120);
+            if (seconds > 0) await this.outside(() => sleep(seconds * 1000));
+            continue;
+          }
+          const verdict = await this.outside(() => this.park(trial.id, end.reason, failures));
+          if (this.control.stopped) return { outcome: 'unfinished', values };
+          if (!verdict.again) return { outcome: 'failed', values, reason: end.reason };
+          failures = 0;
+          if (verdict.reset) reset = ++this.resets;
+        }
+      }
+      return { outcome: 'completed', values };
+    } finally {
+      this.done++;
+      this.leave();
+    }
+  }
+
+  private segmentEnd(at: number, to: number): number {
+    const { segmentEpochs } = this.spec.training;
+    return segmentEpochs === undefined ? to : Math.min(at + segmentEpochs, to);
+  }
+
+  /** One activity; a pause or stop interrupts it, a cancelled workflow goes through. */
+  private async segment(trial: Trial, from: number, to: number, reset: number | undefined): Promise<SegmentEnd> {
+    const { spec, place } = this;
+    const whole = from === place.from && to === place.to;
+    const name = `${place.bracket}-r${place.round}-${trial.id.slice(place.bracket.length + 1)}`;
+    const activity = spec.trainer.type === 'activity' ? spec.trainer.activity : 'trainSegment';
+    const activities = proxyActivities<Record<string, (input: TrainSegmentInput) => Promise<TrainSegmentResult>>>({
+      ...trainPolicy(spec, to - from),
+      activityId: whole ? name : `${name}-e${to}`,
+      summary: `${trial.id} ${spec.budgetUnit} ${from} to ${to}`,
+    });
+    const input: TrainSegmentInput = {
+      schemaVersion: 1,
+      study: spec.name,
+      trial,
+      metric: spec.objective.metric,
+      from,
+      to,
+      trainer: spec.trainer,
+      training: {
+        maxLosses: spec.training.maxLosses,
+        epochTimeoutSeconds: spec.training.epochTimeoutSeconds,
+        graceSeconds: spec.training.graceSeconds,
+      },
+      ...(reset === undefined ? {} : { reset }),
+    };
+    const scope = new CancellationScope();
+    this.running.set(trial.id, scope);
+    try {
+      return await scope.run(() => (activities[activity] as (input: TrainSegmentInput) => Promise<TrainSegmentResult>)(input));
+    } catch (error) {
+      if (isCancellation(error)) {
+        if (this.control.paused || this.control.stopped) return { outcome: 'interrupted' };
+        throw error;
+      }
+      return { outcome: 'error', reason: reasonOf(error) };
+    } finally {
+      this.running.delete(trial.id);
+    }
+  }
+
+  /** Waits for an operator or the clock, which a pause stops. */
+  private async park(trial: string, reason: string, attempts: number): Promise<{ again: boolean; reset: boolean }> {
+    const parked: Parked = { reason, attempts, expires: null, verdict: null };
+    this.parked.set(trial, parked);
+    let left = this.spec.training.parkSeconds * 1000;
+    try {
+      while (left > 0 && parked.verdict === null && !this.control.stopped) {
+        if (this.control.paused) {
+          parked.expires = null;
+          await condition(() => parked.verdict !== null || !this.control.paused || this.control.stopped);
+          continue;
+        }
+        const since = Date.now();
+        parked.expires = since + left;
+        await condition(() => parked.verdict !== null || this.control.paused || this.control.stopped, left);
+        left -= Date.now() - since;
+      }
+    } finally {
+      this.parked.delete(trial);
+    }
+    return parked.verdict ?? { again: false, reset: false };
+  }
+
+  /** Gives the slot away while `wait` lasts. */
+  private async outside<T>(wait: () => Promise<T>): Promise<T> {
+    this.leave();
+    try {
+      return await wait();
+    } finally {
+      await this.enter();
+    }
+  }
+
+  private async enter(): Promise<void> {
+    if (this.taken < this.control.parallelism && this.waiting.length === 0) {
+      this.taken++;
+      return;
+    }
+    await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  private leave(): void {
+    this.taken--;
+    this.admit();
+  }
+
+  private admit(): void {
+    while (this.waiting.length > 0 && (this.taken < this.control.parallelism || this.control.stopped)) {
+      this.taken++;
+      this.waiting.shift()?.();
+    }
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof ApplicationFailure && cause.type === failureTypes.trialFailed) return cause.message;
+  return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+}
