@@ -1,0 +1,160 @@
+/** Drawing from a search space, listing it as a grid, and checking a configuration against it. */
+import { exp, log } from './math.js';
+import type { Stream } from './rng.js';
+import type { Condition, Config, Json, Parameter, SearchSpace } from './study.js';
+
+/** A configuration as text: equal text, equal configuration. Key order does not matter. */
+export function configKey(config: Config): string {
+  return JSON.stringify(sorted(config));
+}
+
+function sorted(value: Json): Json {
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map((one: Json) => sorted(one));
+  const entries = Object.entries(value as Record<string, Json>);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, one]) => [key, sorted(one)]));
+}
+
+/** Whether a parameter with this condition is active, given the parameters before it. */
+function active(when: Condition | undefined, config: Config): boolean {
+  if (!when) return true;
+  const value = config[when.parameter];
+  return value !== undefined && when.in.some((one) => JSON.stringify(sorted(one)) === JSON.stringify(sorted(value)));
+}
+
+/** One random configuration. Every parameter takes its draws whether active or not, so none shifts another's. */
+export function drawConfig(space: SearchSpace, random: Stream): Config {
+  const config: Record<string, Json> = {};
+  for (const [name, parameter] of Object.entries(space)) {
+    const value = draw(parameter, random.uniform());
+    if (active(parameter.when, config)) config[name] = value;
+  }
+  return config;
+}
+
+/** The value at `u` of [0, 1). */
+function draw(parameter: Parameter, u: number): Json {
+  switch (parameter.type) {
+    case 'fixed':
+      return parameter.value;
+    case 'choice':
+      return parameter.values[Math.floor(u * parameter.values.length)] as Json;
+    case 'int':
+      return parameter.log ? logInt(parameter, u) : onStep(parameter.low, parameter.high, parameter.step, u);
+    case 'float': {
+      const { low, high, step } = parameter;
+      if (parameter.log) {
+        const value = clamp(exp(log(low) + u * (log(high) - log(low))), low, high);
+        return step === undefined ? value : nearestStep(low, high, step, value);
+      }
+      return step === undefined ? clamp(low + u * (high - low), low, high) : onStep(low, high, step, u);
+    }
+  }
+}
+
+/** Uniform over low, low + step, ... */
+function onStep(low: number, high: number, step: number, u: number): number {
+  return valueAt(low, step, Math.floor(u * stepCount(low, high, step)));
+}
+
+function stepCount(low: number, high: number, step: number): number {
+  return Math.floor((high - low) / step + 1e-9) + 1;
+}
+
+/** low + k * step, free of the trailing digits a sum of decimals leaves. */
+function valueAt(low: number, step: number, k: number): number {
+  return Number((low + k * step).toPrecision(12));
+}
+
+function nearestStep(low: number, high: number, step: number, value: number): number {
+  const k = Math.min(Math.round((value - low) / step), stepCount(low, high, step) - 1);
+  return valueAt(low, step, k);
+}
+
+/** Each integer has the share of the logarithmic axis around it. */
+function logInt({ low, high, step }: { low: number; high: number; step: number }, u: number): number {
+  const from = log(low - 0.5 * Math.min(1, step));
+  const to = log(high + 0.5 * Math.min(1, step));
+  return nearestStep(low, high, step, clamp(Math.round(exp(from + u * (to - from))), low, high));
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}
+
+/** Every combination once, inactive parameters left out. `points` per continuous dimension. */
+export function gridOf(space: SearchSpace, points: number): Config[] {
+  let configs: Config[] = [{}];
+  for (const [name, parameter] of Object.entries(space)) {
+    const values = gridValues(parameter, points);
+    configs = configs.flatMap((config) =>
+      active(parameter.when, config) ? values.map((value) => ({ ...config, [name]: value })) : [config]
+    );
+  }
+  return configs;
+}
+
+function gridValues(parameter: Parameter, points: number): readonly Json[] {
+  switch (parameter.type) {
+    case 'fixed':
+      return [parameter.value];
+    case 'choice':
+      return parameter.values;
+    case 'int':
+    case 'float': {
+      const { low, high } = parameter;
+      const discrete = parameter.step !== undefined && !parameter.log;
+      if (discrete) {
+        const step = parameter.step as number;
+        return Array.from({ length: stepCount(low, high, step) }, (_, k) => valueAt(low, step, k));
+      }
+      const at = (k: number) => (points === 1 ? 0.5 : k / (points - 1));
+      const values = Array.from({ length: points }, (_, k) => {
+        const u = at(k);
+        if (parameter.type === 'int') return clamp(Math.round(exp(log(low) + u * (log(high) - log(low)))), low, high);
+        return parameter.log ? clamp(exp(log(low) + u * (log(high) - log(low))), low, high) : low + u * (high - low);
+      });
+      return [...new Set(values)];
+    }
+  }
+}
+
+/** What is wrong with a configuration, a sentence each; empty when it lies in the space. */
+export function checkConfig(space: SearchSpace, config: Config): string[] {
+  const problems: string[] = [];
+  const known: Record<string, Json> = {};
+  for (const [name, parameter] of Object.entries(space)) {
+    const value = config[name];
+    if (!active(parameter.when, known)) {
+      if (value !== undefined) problems.push(`${name} is set but its condition does not hold`);
+      continue;
+    }
+    if (value === undefined) problems.push(`${name} is missing`);
+    else {
+      const problem = checkValue(parameter, value);
+      if (problem) problems.push(`${name} is ${JSON.stringify(value)}: ${problem}`);
+      known[name] = value;
+    }
+  }
+  for (const name of Object.keys(config)) {
+    if (!Object.hasOwn(space, name)) problems.push(`${name} is no parameter of the space`);
+  }
+  return problems;
+}
+
+function checkValue(parameter: Parameter, value: Json): string | null {
+  const same = (a: Json, b: Json) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+  switch (parameter.type) {
+    case 'fixed':
+      return same(parameter.value, value) ? null : `must be ${JSON.stringify(parameter.value)}`;
+    case 'choice':
+      return parameter.values.some((one) => same(one, value)) ? null : `must be one of ${JSON.stringify(parameter.values)}`;
+    case 'int':
+    case 'float': {
+      if (typeof value !== 'number') return 'must be a number';
+      if (parameter.type === 'int' && !Number.isInteger(value)) return 'must be a whole number';
+      const inside = value >= parameter.low && value <= parameter.high;
+      return inside ? null : `must lie between ${parameter.low} and ${parameter.high}`;
+    }
+  }
+}

@@ -1,0 +1,292 @@
+/**
+ * Trainer processes: one per slot, kept between segments of the same trainer, gone with the worker however it ends.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Duplex, Readable, Writable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+
+/** A program to run; two equal commands share a process one after the other. */
+export interface TrainerCommand {
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What a trainer process tells, in order; `exit` is the last. */
+export type ProcessEvent =
+  | { readonly type: 'line'; readonly line: string }
+  | { readonly type: 'exit'; readonly how: string; readonly clean: boolean };
+
+/**
+ * `sh` starts a watcher and becomes the trainer. The watcher reads a pipe that only the worker holds: it ends when the
+ * worker ends, kill -9 included, and then the whole process group goes, grandchildren and all. The watcher is nobody's
+ * child (a trainer that waits for its children would find it), lets go of the trainer's output (nobody would see its
+ * end), and ignores SIGTERM, which is meant for the trainer.
+ */
+const launcher =
+  '( ( trap "" TERM INT HUP; exec 0<&3 3<&- 1>/dev/null 2>/dev/null; read x; kill -KILL 0 ) & ); exec 3<&-; exec "$@"';
+
+/** Longest line kept in one piece; a trainer that never ends its lines must not fill the memory. */
+const maxLine = 1 << 20;
+/** Lines of standard error kept for the message of a failure. */
+const tailLines = 20;
+
+/** One running trainer. */
+export class TrainerProcess {
+  readonly pid: number | undefined;
+  /** Receives all output but protocol lines that ask for nothing to be kept; set per segment. */
+  log: ((text: string) => void) | null = null;
+  private readonly child: ChildProcess;
+  private readonly leash: Duplex;
+  private readonly events: ProcessEvent[] = [];
+  private readonly tail: string[] = [];
+  private wake: (() => void) | null = null;
+  private over = false;
+  /** Resolves once the process and its group are gone. */
+  readonly exited: Promise<void>;
+
+  constructor({ command, cwd, env }: TrainerCommand, gpu: string | undefined) {
+    this.child = spawn('/bin/sh', ['-c', launcher, 'sh', ...command], {
+      cwd,
+      env: { ...process.env, PYTHONUNBUFFERED: '1', ...env, ...(gpu === undefined ? {} : { CUDA_VISIBLE_DEVICES: gpu }) },
+      // A group of its own, so that one signal reaches everything the trainer started.
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+    });
+    this.pid = this.child.pid;
+    this.leash = this.child.stdio[3] as Duplex;
+    this.leash.on('error', () => {});
+    const stdin = this.child.stdin as Writable;
+    // A trainer that died before it read its request is told by its exit.
+    stdin.on('error', () => {});
+    splitLines(this.child.stdout as Readable, /\r?\n/, (line) => this.push({ type: 'line', line }));
+    (this.child.stderr as Readable).setEncoding('utf8').on('data', (text: string) => this.log?.(text));
+    splitLines(this.child.stderr as Readable, /\r?\n|\r/, (line) => {
+      this.tail.push(line);
+      if (this.tail.length > tailLines) this.tail.shift();
+    });
+    this.exited = new Promise((resolve) => {
+      const end = (how: string, clean: boolean): void => {
+        if (this.over) return;
+        this.over = true;
+        this.push({ type: 'exit', how, clean });
+        resolve();
+      };
+      this.child.once('error', (error) => {
+        this.leash.destroy();
+        end(`could not start: ${error.message}`, false);
+      });
+      this.child.once('exit', () => {
+        // The watcher sees the end of its pipe and takes what the trainer left behind.
+        this.leash.destroy();
+        this.signal('SIGKILL');
+        // Something that left the group may hold the output open for ever.
+        const { stdout, stderr } = this.child;
+        setTimeout(() => (stdout?.destroy(), stderr?.destroy()), 1000).unref();
+      });
+      this.child.once('close', (code, signal) =>
+        end(signal ? `was ended by ${signal}` : `ended with exit code ${code}`, code === 0)
+      );
+    });
+  }
+
+  get alive(): boolean {
+    return !this.over && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** The last lines of standard error. */
+  get stderrTail(): string {
+    return this.tail.join('\n');
+  }
+
+  /** Is there an event that `next` would give at once? */
+  get hasEvents(): boolean {
+    return this.events.length > 0;
+  }
+
+  send(request: object): void {
+    this.tail.length = 0;
+    (this.child.stdin as Writable).write(JSON.stringify(request) + '\n');
+  }
+
+  /** Tells the trainer that nothing more will be asked. */
+  closeInput(): void {
+    (this.child.stdin as Writable).end();
+  }
+
+  /** Signals the trainer and everything it started. */
+  signal(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (this.pid === undefined) return;
+    try {
+      process.kill(-this.pid, signal);
+    } catch {
+      // The group is gone.
+    }
+  }
+
+  /** The next event, or null when there is none within `milliseconds` or `interrupt` was called. */
+  async next(milliseconds: number): Promise<ProcessEvent | null> {
+    if (this.events.length === 0 && milliseconds > 0) {
+      await new Promise<void>((resolve) => {
+        // Node's timers end at 2^31 - 1 ms.
+        const timer = setTimeout(resolve, Math.min(milliseconds, 2 ** 31 - 1));
+        this.wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      this.wake = null;
+    }
+    return this.events.shift() ?? null;
+  }
+
+  /** Makes a waiting `next` return. */
+  interrupt(): void {
+    this.wake?.();
+  }
+
+  /** Asks to end, then makes it end; resolves when it is gone. */
+  async end(graceMilliseconds: number): Promise<void> {
+    if (this.over) return;
+    this.closeInput();
+    this.signal('SIGTERM');
+    const timer = setTimeout(() => this.signal('SIGKILL'), graceMilliseconds);
+    await this.exited;
+    clearTimeout(timer);
+  }
+
+  private push(event: ProcessEvent): void {
+    this.events.push(event);
+    this.wake?.();
+  }
+}
+
+interface Slot {
+  readonly gpu: string | undefined;
+  process: { readonly key: string; readonly process: TrainerProcess; idle: NodeJS.Timeout | null } | null;
+  busy: boolean;
+}
+
+export interface PoolOptions {
+  /** Processes that train at once. */
+  readonly slots: number;
+  /** CUDA index per slot. @default trainers see what the worker sees */
+  readonly gpus?: readonly string[] | undefined;
+  /** Milliseconds a trainer may wait for its next segment before it gives its memory back. @default 60000 */
+  readonly idleMilliseconds?: number | undefined;
+}
+
+/** A slot with its process, until `release`. */
+export interface Lease {
+  readonly process: TrainerProcess;
+  /** Gives the slot back; a process that is not to be reused is killed first. */
+  release(reuse: boolean): Promise<void>;
+}
+
+/** Hands out slots; whoever waits gets the next one in the order of asking. */
+export class ProcessPool {
+  private readonly slots: Slot[];
+  private readonly waiting: (() => void)[] = [];
+  private disposed = false;
+
+  constructor(private readonly options: PoolOptions) {
+    const { slots, gpus = [] } = options;
+    this.slots = Array.from({ length: Math.max(1, slots) }, (_, index) => ({
+      gpu: gpus.length > 0 ? gpus[index % gpus.length] : undefined,
+      process: null,
+      busy: false,
+    }));
+  }
+
+  /** A process of this command, an idle one where there is one. Null when `signal` aborts before a slot is free. */
+  async acquire(command: TrainerCommand, signal: AbortSignal): Promise<Lease | null> {
+    const key = JSON.stringify([command.command, command.cwd, Object.entries(command.env).sort()]);
+    let slot: Slot | null;
+    while (!(slot = this.freeSlot(key))) {
+      if (signal.aborted) return null;
+      await new Promise<void>((resolve) => {
+        const onAbort = (): void => {
+          const place = this.waiting.indexOf(resolve);
+          if (place >= 0) this.waiting.splice(place, 1);
+          resolve();
+        };
+        signal.addEventListener('abort', onAbort, { once: true });
+        this.waiting.push(() => {
+          signal.removeEventListener('abort', onAbort);
+          resolve();
+        });
+      });
+    }
+    if (signal.aborted) {
+      this.waiting.shift()?.();
+      return null;
+    }
+    slot.busy = true;
+    return this.lease(slot, key, command);
+  }
+
+  /** Kills every trainer. */
+  dispose(): void {
+    this.disposed = true;
+    for (const slot of this.slots) slot.process?.process.signal('SIGKILL');
+  }
+
+  private freeSlot(key: string): Slot | null {
+    const free = this.slots.filter((slot) => !slot.busy);
+    const fits = (slot: Slot) => slot.process?.key === key && slot.process.process.alive;
+    return free.find(fits) ?? free.find((slot) => !slot.process) ?? free[0] ?? null;
+  }
+
+  private async lease(slot: Slot, key: string, command: TrainerCommand): Promise<Lease> {
+    if (this.disposed) throw new Error('the worker has ended');
+    const kept = slot.process;
+    if (kept?.idle) clearTimeout(kept.idle);
+    if (kept && (kept.key !== key || !kept.process.alive)) {
+      slot.process = null;
+      await kept.process.end(2000);
+    }
+    const entry = (slot.process ??= { key, process: new TrainerProcess(command, slot.gpu), idle: null });
+    const { process } = entry;
+    return {
+      process,
+      release: async (reuse) => {
+        process.log = null;
+        if (reuse && process.alive && !this.disposed) {
+          entry.idle = setTimeout(() => void this.retire(slot, entry), this.options.idleMilliseconds ?? 60_000).unref();
+        } else {
+          process.signal('SIGKILL');
+          await process.exited;
+          slot.process = null;
+        }
+        slot.busy = false;
+        this.waiting.shift()?.();
+      },
+    };
+  }
+
+  /** Ends a process that nobody wanted for a while. */
+  private async retire(slot: Slot, entry: NonNullable<Slot['process']>): Promise<void> {
+    if (slot.busy || slot.process !== entry) return;
+    slot.process = null;
+    await entry.process.end(2000);
+  }
+}
+
+/** Calls back with every complete line and with what is left at the end. */
+function splitLines(stream: Readable, separator: RegExp, onLine: (line: string) => void): void {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  stream.on('data', (chunk: Buffer | string) => {
+    rest += typeof chunk === 'string' ? chunk : decoder.write(chunk);
+    const lines = rest.split(separator);
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+    if (rest.length > maxLine) {
+      onLine(rest);
+      rest = '';
+    }
+  });
+  stream.on('end', () => {
+    if (rest !== '') onLine(rest);
+  });
+}
