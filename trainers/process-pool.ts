@@ -34,7 +34,7 @@ const tailLines = 20;
 /** One running trainer. */
 export class TrainerProcess {
   readonly pid: number | undefined;
-  /** Receives all output but protocol lines that ask for nothing to be kept; set per segment. */
+  /** Receives standard error as it comes; set per segment. */
   log: ((text: string) => void) | null = null;
   private readonly child: ChildProcess;
   private readonly leash: Duplex;
@@ -140,6 +140,11 @@ export class TrainerProcess {
     return this.events.shift() ?? null;
   }
 
+  /** Drops what was said between two segments. */
+  forget(): void {
+    this.events.length = 0;
+  }
+
   /** Makes a waiting `next` return. */
   interrupt(): void {
     this.wake?.();
@@ -179,6 +184,8 @@ export interface PoolOptions {
 /** A slot with its process, until `release`. */
 export interface Lease {
   readonly process: TrainerProcess;
+  /** It has trained a segment before. */
+  readonly reused: boolean;
   /** Gives the slot back; a process that is not to be reused is killed first. */
   release(reuse: boolean): Promise<void>;
 }
@@ -245,10 +252,13 @@ export class ProcessPool {
       slot.process = null;
       await kept.process.end(2000);
     }
+    const reused = slot.process !== null;
+    slot.process?.process.forget();
     const entry = (slot.process ??= { key, process: new TrainerProcess(command, slot.gpu), idle: null });
     const { process } = entry;
     return {
       process,
+      reused,
       release: async (reuse) => {
         process.log = null;
         if (reuse && process.alive && !this.disposed) {

@@ -1,0 +1,57 @@
+/** Reads a study file: YAML, JSON, or a JavaScript or TypeScript module with a default export. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseDocument } from 'yaml';
+import { parseStudy, type ParseResult, type Problem } from './schema.js';
+
+const modules = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts']);
+
+/** Every problem of the file at once; nothing is thrown for a file that is wrong. */
+export async function loadStudy(file: string): Promise<ParseResult> {
+  const absolute = path.resolve(file);
+  const content = await readContent(absolute);
+  if (!content.ok) return content;
+  return parseStudy(content.value, { baseDir: path.dirname(absolute) });
+}
+
+async function readContent(file: string): Promise<{ ok: true; value: unknown } | { ok: false; problems: Problem[] }> {
+  const refuse = (rule: string) => ({ ok: false as const, problems: [{ path: '', value: undefined, rule }] });
+  const extension = path.extname(file).toLowerCase();
+  try {
+    if (modules.has(extension)) {
+      const imported = await importModule(file, extension);
+      if (!('default' in imported)) return refuse('a study module exports the study as its default');
+      return { ok: true, value: imported['default'] };
+    }
+    const text = readFileSync(file, 'utf8');
+    const document = parseDocument(text);
+    const [error] = document.errors;
+    if (error) return refuse(`cannot be read as ${extension === '.json' ? 'JSON' : 'YAML'}: ${error.message.trim()}`);
+    return { ok: true, value: document.toJS() as unknown };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return refuse(code === 'ENOENT' ? 'there is no such file' : `cannot be loaded: ${(error as Error).message}`);
+  }
+}
+
+async function importModule(file: string, extension: string): Promise<Record<string, unknown>> {
+  if (!extension.endsWith('ts')) return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  const { tsImport } = await import('tsx/esm/api');
+  return (await tsImport(pathToFileURL(file).href, import.meta.url)) as Record<string, unknown>;
+}
+
+/** One block per problem: path, value seen, rule, nearest right key. */
+export function formatProblems(problems: readonly Problem[], source: string): string {
+  const lines = problems.map(({ path: at, value, rule, suggestion }) => {
+    const seen = value === undefined ? '' : ` (is ${shorten(JSON.stringify(value))})`;
+    const meant = suggestion === undefined ? '' : `; did you mean ${suggestion}?`;
+    return `  ${at === '' ? 'the file' : at}${seen}: ${rule}${meant}`;
+  });
+  const what = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  return [`${source}: ${what}, nothing was started`, ...lines].join('\n');
+}
+
+function shorten(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
