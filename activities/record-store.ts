@@ -24,7 +24,12 @@ export async function writeStudy(stateDir: string, study: Study): Promise<void> 
   await write(recordFolder(stateDir, study.name), 'study.json', JSON.stringify(study));
 }
 
-export async function writeProposal(stateDir: string, study: Study, bracket: string, proposal: Proposal): Promise<void> {
+export async function writeProposal(
+  stateDir: string,
+  study: Study,
+  bracket: string,
+  proposal: Proposal
+): Promise<void> {
   await write(recordFolder(stateDir, study.name), `${bracket}.proposal.json`, JSON.stringify(proposal));
 }
 

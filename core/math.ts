@@ -2,7 +2,7 @@
  * exp and log to about one unit in the last place, the same bits on every engine: engines are free in their own
  * `Math.exp`, `Math.pow` and `**`. After Sun's fdlibm (see NOTICE).
  */
-const ln2High = 6.93147180369123816490e-1;
+const ln2High = 6.9314718036912381649e-1;
 const ln2Low = 1.90821492927058770002e-10;
 const bits = new DataView(new ArrayBuffer(8));
 
@@ -27,7 +27,7 @@ export function exp(x: number): number {
     1.66666666666666019037e-1 +
     t *
       (-2.77777777770155933842e-3 +
-        t * (6.61375632143793436117e-5 + t * (-1.65339022054652515390e-6 + t * 4.13813679705723846039e-8)));
+        t * (6.61375632143793436117e-5 + t * (-1.6533902205465251539e-6 + t * 4.13813679705723846039e-8)));
   const c = r - t * poly;
   const y = 1 - (low - (r * c) / (2 - c) - high);
   if (k > 1000) return y * powerOfTwo(k - 1000) * powerOfTwo(1000);
@@ -61,7 +61,7 @@ export function log(x: number): number {
   const odd = w * (3.999999999940941908e-1 + w * (2.222219843214978396e-1 + w * 1.531383769920937332e-1));
   const even =
     z *
-    (6.666666666666735130e-1 +
+    (6.66666666666673513e-1 +
       w * (2.857142874366239149e-1 + w * (1.818357216161805012e-1 + w * 1.479819860511658591e-1)));
   const half = 0.5 * f * f;
   return k * ln2High - (half - (s * (half + odd + even) + k * ln2Low) - f);

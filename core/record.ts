@@ -28,7 +28,11 @@ export interface DecisionRecord {
   /** Trials sent on to the rung at once, by id. */
   readonly sentOn: readonly string[];
   /** Trials asked about, by id, with the predicted metric at the rung; null where the predictor gave none. */
-  readonly predictions: readonly { readonly trial: string; readonly predicted: number | null; readonly goesOn: boolean }[];
+  readonly predictions: readonly {
+    readonly trial: string;
+    readonly predicted: number | null;
+    readonly goesOn: boolean;
+  }[];
   /** The metric a prediction has to beat; null when nothing was complete. */
   readonly threshold: number | null;
   /** Curves the model was trained on; 0 when there was no model. */

@@ -206,7 +206,8 @@ async function ask(
   complete: number,
   effects: RoundEffects
 ): Promise<PredictionAnswer> {
-  if (complete === 0) return { outcome: 'impossible', reason: 'no trial of this round reached the rung to compare with' };
+  if (complete === 0)
+    return { outcome: 'impossible', reason: 'no trial of this round reached the rung to compare with' };
   if (trainedOn < swift.minCurves) {
     return { outcome: 'impossible', reason: `${trainedOn} complete curves, ${swift.minCurves} needed` };
   }

@@ -148,7 +148,9 @@ function checkValue(parameter: Parameter, value: Json): string | null {
     case 'fixed':
       return same(parameter.value, value) ? null : `must be ${JSON.stringify(parameter.value)}`;
     case 'choice':
-      return parameter.values.some((one) => same(one, value)) ? null : `must be one of ${JSON.stringify(parameter.values)}`;
+      return parameter.values.some((one) => same(one, value))
+        ? null
+        : `must be one of ${JSON.stringify(parameter.values)}`;
     case 'int':
     case 'float': {
       if (typeof value !== 'number') return 'must be a number';

@@ -248,7 +248,9 @@ export class TrialClaim {
       throw new CheckpointError(`checkpoint "${checkpoint}" is not inside checkpointDir`);
     }
     if (this.names.has(name)) {
-      throw new CheckpointError(`checkpoint "${checkpoint}" was reported before; every checkpoint needs a name of its own`);
+      throw new CheckpointError(
+        `checkpoint "${checkpoint}" was reported before; every checkpoint needs a name of its own`
+      );
     }
     if (!existsSync(path.join(this.filesFolder, name))) {
       if (this.isFenced()) throw this.fenced();
@@ -279,14 +281,16 @@ export class TrialClaim {
     }
     // Without a new epoch the earlier attempts are still the evidence of losses in a row.
     if (this.values.length === this.resumed && this.nonFinite === null) return;
+    const { root, configHash } = this.options;
+    if (!readClaims(root).some((claim) => claim < this.claim)) return;
     let kept = this.recorded.length;
-    // A trainer that writes none has nothing to keep.
-    if (kept === 0 && this.start === null) kept = 2;
-    for (const attempt of readAttempts(this.options.root).reverse()) {
-      if (attempt.claim >= this.claim) continue;
-      const usable = attempt.manifest?.configHash === this.options.configHash ? attempt.manifest.checkpoints.length : 0;
-      if (kept < 2 && usable > 0) kept += usable;
-      else await rm(attempt.folder, { recursive: true, force: true });
+    for (const { claim, folder, manifest } of readAttempts(root).reverse()) {
+      if (claim >= this.claim) continue;
+      const usable = manifest?.configHash === configHash ? manifest.checkpoints.length : 0;
+      // What this attempt started from is known to be good; others are only believed to be.
+      const started = this.start?.path.startsWith(folder + path.sep) === true;
+      if (this.start !== null && this.recorded.length < 2 && (started || (kept < 2 && usable > 0))) kept += usable;
+      else await rm(folder, { recursive: true, force: true });
     }
   }
 }
@@ -326,21 +330,23 @@ function readClaims(root: string): number[] {
 
 /** Every attempt there is, oldest first. */
 function readAttempts(root: string): Attempt[] {
+  let before: ClaimNote = { resume: 0, reset: null };
   return readClaims(root)
     .sort((one, other) => one - other)
     .map((claim) => {
       const folder = path.join(root, `a${claim}`);
+      // One that ended before it wrote its note must not bring back what a reset forgot.
+      const note = (before = readNote(folder) ?? before);
       const manifest = readManifest(path.join(folder, 'manifest.json'));
-      return { claim, folder, note: readNote(folder), released: existsSync(path.join(folder, 'released')), manifest };
+      return { claim, folder, note, released: existsSync(path.join(folder, 'released')), manifest };
     });
 }
 
-/** An attempt that ended before it wrote its note began with nothing known. */
-function readNote(folder: string): ClaimNote {
+function readNote(folder: string): ClaimNote | null {
   try {
     return JSON.parse(readFileSync(path.join(folder, 'claim.json'), 'utf8')) as ClaimNote;
   } catch {
-    return { resume: 0, reset: null };
+    return null;
   }
 }
 

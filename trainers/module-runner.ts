@@ -89,6 +89,8 @@ main().then(
   () => process.exit(0),
   (error: unknown) => {
     process.stderr.write(format(error) + '\n');
-    emit(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }) + '\n', () => process.exit(1));
+    emit(JSON.stringify({ error: error instanceof Error ? error.message : String(error) }) + '\n', () =>
+      process.exit(1)
+    );
   }
 );

@@ -48,7 +48,12 @@ export class TrainerProcess {
   constructor({ command, cwd, env }: TrainerCommand, gpu: string | undefined) {
     this.child = spawn('/bin/sh', ['-c', launcher, 'sh', ...command], {
       cwd,
-      env: { ...process.env, PYTHONUNBUFFERED: '1', ...env, ...(gpu === undefined ? {} : { CUDA_VISIBLE_DEVICES: gpu }) },
+      env: {
+        ...process.env,
+        PYTHONUNBUFFERED: '1',
+        ...env,
+        ...(gpu === undefined ? {} : { CUDA_VISIBLE_DEVICES: gpu }),
+      },
       // A group of its own, so that one signal reaches everything the trainer started.
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],

@@ -28,7 +28,12 @@ export interface TrainRequest {
 
 /** A line of the trainer's standard output, understood. */
 export type TrainMessage =
-  | { readonly type: 'epoch'; readonly epoch: number; readonly value: number | NonFinite; readonly checkpoint: string | null }
+  | {
+      readonly type: 'epoch';
+      readonly epoch: number;
+      readonly value: number | NonFinite;
+      readonly checkpoint: string | null;
+    }
   | { readonly type: 'ready' }
   | { readonly type: 'error'; readonly message: string }
   | { readonly type: 'log' }
@@ -113,6 +118,5 @@ export function formatEpoch(epoch: number, values: Readonly<Record<string, numbe
 }
 
 function formatNumber(value: number): string {
-  // -0 would lose its sign in JSON.
-  return Number.isFinite(value) ? (Object.is(value, -0) ? '-0' : JSON.stringify(value)) : String(value);
+  return Number.isFinite(value) ? JSON.stringify(value) : String(value);
 }

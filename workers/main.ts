@@ -79,6 +79,8 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
 function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   const bundle = fileURLToPath(new URL('../workflows/bundle.js', import.meta.url));
   if (existsSync(bundle)) return { workflowBundle: { codePath: bundle } };
-  const sources = ['../workflows/index.js', '../workflows/index.ts'].map((file) => fileURLToPath(new URL(file, import.meta.url)));
+  const sources = ['../workflows/index.js', '../workflows/index.ts'].map((file) =>
+    fileURLToPath(new URL(file, import.meta.url))
+  );
   return { workflowsPath: sources.find(existsSync) ?? (sources[0] as string) };
 }

@@ -77,18 +77,18 @@ export async function everbandBracket(input: BracketWorkflowInput): Promise<Brac
   const runRound = async (round: RoundInput): Promise<RoundResult> => {
     running = round.plan.index;
     setCurrentDetails(bracketDetails(study, status()));
-    const result = await tree.run(1, (control) => startChild(everbandRound, {
-      workflowId: workflowIds.round(study.name, plan.id, round.plan.index),
-      args: [
-        { spec, round, trials: round.contenders.map(({ id }) => byId.get(id) as Trial), control },
-      ],
-      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-      typedSearchAttributes: searchAttributesOf(study, { bracket: plan.s, round: round.plan.index }),
-      staticSummary:
-        `${study.name} ${plan.id} round ${round.plan.index}: ${round.contenders.length} trials, ` +
-        `${study.budgetUnit} ${round.plan.from} to ${round.plan.to}`,
-    }));
+    const result = await tree.run(1, (control) =>
+      startChild(everbandRound, {
+        workflowId: workflowIds.round(study.name, plan.id, round.plan.index),
+        args: [{ spec, round, trials: round.contenders.map(({ id }) => byId.get(id) as Trial), control }],
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        typedSearchAttributes: searchAttributesOf(study, { bracket: plan.s, round: round.plan.index }),
+        staticSummary:
+          `${study.name} ${plan.id} round ${round.plan.index}: ${round.contenders.length} trials, ` +
+          `${study.budgetUnit} ${round.plan.from} to ${round.plan.to}`,
+      })
+    );
     closed.push(result);
     running = null;
     setCurrentDetails(bracketDetails(study, status()));

@@ -30,10 +30,7 @@ export class ControlTree {
   }
 
   /** Starts a child with its share of the control, keeps it informed and waits for its result. */
-  async run<T>(
-    share: number,
-    start: (control: Control) => Promise<Controlled & { result(): Promise<T> }>
-  ): Promise<T> {
+  async run<T>(share: number, start: (control: Control) => Promise<Controlled & { result(): Promise<T> }>): Promise<T> {
     const version = this.version;
     const child = await start(this.portion(share));
     this.children.set(child, share);

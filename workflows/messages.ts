@@ -7,17 +7,27 @@ import type { SegmentOutcome, Trial, Fate } from '../core/trial.js';
 import type { StudyResult } from '../core/record.js';
 
 /** Task queues, one per role. */
-export const taskQueues = { orchestrate: 'everband-orchestrate', train: 'everband-train', predict: 'everband-predict' } as const;
+export const taskQueues = {
+  orchestrate: 'everband-orchestrate',
+  train: 'everband-train',
+  predict: 'everband-predict',
+} as const;
 
 /** Workflow types as registered. */
-export const workflowTypes = { study: 'everbandStudy', bracket: 'everbandBracket', round: 'everbandRound', shard: 'everbandShard' } as const;
+export const workflowTypes = {
+  study: 'everbandStudy',
+  bracket: 'everbandBracket',
+  round: 'everbandRound',
+  shard: 'everbandShard',
+} as const;
 
 /** Workflow ids: `everband/<study>`, `.../b4`, `.../b4/r2`, `.../b4/r2/s0`. */
 export const workflowIds = {
   study: (study: string) => `everband/${study}`,
   bracket: (study: string, bracket: string) => `everband/${study}/${bracket}`,
   round: (study: string, bracket: string, round: number) => `everband/${study}/${bracket}/r${round}`,
-  shard: (study: string, bracket: string, round: number, shard: string) => `everband/${study}/${bracket}/r${round}/${shard}`,
+  shard: (study: string, bracket: string, round: number, shard: string) =>
+    `everband/${study}/${bracket}/r${round}/${shard}`,
 } as const;
 
 /** Search attributes and their types; the embedded server registers them. */
@@ -39,10 +49,17 @@ export const updateNames = {
   retryTrial: 'retryTrial',
   dropTrial: 'dropTrial',
 } as const;
-export interface SetParallelism { readonly parallelism: number }
+export interface SetParallelism {
+  readonly parallelism: number;
+}
 /** `trial` is a trial id; `resetCheckpoint` trains it again from the start. */
-export interface RetryTrial { readonly trial: string; readonly resetCheckpoint?: boolean }
-export interface DropTrial { readonly trial: string }
+export interface RetryTrial {
+  readonly trial: string;
+  readonly resetCheckpoint?: boolean;
+}
+export interface DropTrial {
+  readonly trial: string;
+}
 
 /** Names of queries: study `status`; bracket `trials`; round and shard `progress`. */
 export const queryNames = { status: 'status', trials: 'trials', progress: 'progress' } as const;
@@ -92,10 +109,18 @@ export interface Progress {
   /** Workflow ids of shards whose `progress` holds the rest. */
   readonly shards: readonly string[];
 }
-export interface ParkedTrial { readonly trial: string; readonly reason: string; readonly attempts: number; readonly expires: string | null }
+export interface ParkedTrial {
+  readonly trial: string;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly expires: string | null;
+}
 
 /** Input and answer of a bracket's `trials` query: at most 200 rows. */
-export interface TrialsQuery { readonly offset: number; readonly limit: number }
+export interface TrialsQuery {
+  readonly offset: number;
+  readonly limit: number;
+}
 export interface TrialRow {
   readonly id: string;
   readonly config: Trial['config'];
@@ -104,7 +129,10 @@ export interface TrialRow {
   /** Metric at the last epoch known when a round closed; null when there is none. */
   readonly value: number | null;
 }
-export interface TrialsAnswer { readonly total: number; readonly rows: readonly TrialRow[] }
+export interface TrialsAnswer {
+  readonly total: number;
+  readonly rows: readonly TrialRow[];
+}
 
 /** One activity: train `trial` from budget `from` (what is known) to `to`. Same for every trainer and language. */
 export interface TrainSegmentInput {
@@ -123,7 +151,15 @@ export interface TrainSegmentInput {
 export type TrainSegmentResult = Extract<SegmentOutcome, { outcome: 'completed' | 'diverged' }>;
 
 /** Types of the ApplicationFailures Everband throws. */
-export const failureTypes = { invalidStudy: 'InvalidStudy', trialFailed: 'TrialFailed', unsupportedSchema: 'UnsupportedSchema' } as const;
+export const failureTypes = {
+  invalidStudy: 'InvalidStudy',
+  trialFailed: 'TrialFailed',
+  unsupportedSchema: 'UnsupportedSchema',
+} as const;
 
 /** Heartbeat details of trainSegment. */
-export interface TrainHeartbeat { readonly trial: string; readonly epoch: number; readonly value: number | null }
+export interface TrainHeartbeat {
+  readonly trial: string;
+  readonly epoch: number;
+  readonly value: number | null;
+}

@@ -57,7 +57,13 @@ export async function everbandRound(input: RoundWorkflowInput): Promise<RoundRes
 /** Events when every trial waits at the decision point and goes on. */
 function worstCase({ round, spec }: RoundWorkflowInput): number {
   const { from, to, decisionPoint } = round.plan;
-  const legs = decisionPoint === null ? [{ from, to }] : [{ from, to: decisionPoint }, { from: decisionPoint, to }];
+  const legs =
+    decisionPoint === null
+      ? [{ from, to }]
+      : [
+          { from, to: decisionPoint },
+          { from: decisionPoint, to },
+        ];
   const segments = legs.reduce((sum, leg) => sum + segmentsOf(leg, spec), 0);
   return segments * round.contenders.length * eventsPerSegment;
 }
@@ -75,7 +81,8 @@ function withoutCurves(result: RoundResult, predictor: boolean): RoundResult {
 /** Collects the training a round asks for in one breath and hands it to as few shards as the history budget allows. */
 class ShardStarter {
   readonly open = new Set<string>();
-  private batch: { task: TrainTask; resolve: (outcome: SegmentOutcome) => void; reject: (error: unknown) => void }[] = [];
+  private batch: { task: TrainTask; resolve: (outcome: SegmentOutcome) => void; reject: (error: unknown) => void }[] =
+    [];
   private started = 0;
 
   constructor(
@@ -143,4 +150,3 @@ class ShardStarter {
     }
   }
 }
-

@@ -76,7 +76,8 @@ export async function everbandStudy(input: unknown, carried?: Carried): Promise<
   });
   const tell = (next: StudyPhase) => {
     if (!study) return;
-    if (next !== phase) upsertSearchAttributes(searchAttributesOf(study, { phase: next, best: standing.best?.value ?? null }));
+    if (next !== phase)
+      upsertSearchAttributes(searchAttributesOf(study, { phase: next, best: standing.best?.value ?? null }));
     phase = next;
     setCurrentDetails(studyDetails(study, status()));
   };
@@ -143,14 +144,16 @@ async function runBracketChild(
   const share = together ? 1 / planIteration(study.scheduler, study.predictor, 1).length : 1;
   const rounds = plan.rounds.map((round) => roundStatus(round, undefined, false));
   statuses.set(plan.id, { id: plan.id, state: 'running', rounds });
-  const { status, ...summary } = await tree.run(share, (control) => startChild(everbandBracket, {
-    workflowId: workflowIds.bracket(study.name, plan.id),
-    args: [{ bracket, control }],
-    parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-    typedSearchAttributes: searchAttributesOf(study, { bracket: plan.s }),
-    staticSummary: `${study.name} ${plan.id}: ${plan.trials} trials, ${plan.rounds.length} rounds`,
-  }));
+  const { status, ...summary } = await tree.run(share, (control) =>
+    startChild(everbandBracket, {
+      workflowId: workflowIds.bracket(study.name, plan.id),
+      args: [{ bracket, control }],
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      typedSearchAttributes: searchAttributesOf(study, { bracket: plan.s }),
+      staticSummary: `${study.name} ${plan.id}: ${plan.trials} trials, ${plan.rounds.length} rounds`,
+    })
+  );
   statuses.set(plan.id, status);
   return summary;
 }

@@ -28,7 +28,8 @@ interface Parked {
   verdict: { readonly again: boolean; readonly reset: boolean } | null;
 }
 
-type SegmentEnd = TrainSegmentResult | { readonly outcome: 'interrupted' } | { readonly outcome: 'error'; readonly reason: string };
+type SegmentEnd =
+  TrainSegmentResult | { readonly outcome: 'interrupted' } | { readonly outcome: 'error'; readonly reason: string };
 
 export class TrialPool {
   private readonly waiting: (() => void)[] = [];
@@ -40,7 +41,12 @@ export class TrialPool {
 
   constructor(
     private readonly spec: TrainingSpec,
-    private readonly place: { readonly bracket: string; readonly round: number; readonly from: number; readonly to: number },
+    private readonly place: {
+      readonly bracket: string;
+      readonly round: number;
+      readonly from: number;
+      readonly to: number;
+    },
     private control: Control
   ) {}
 
@@ -144,7 +150,9 @@ export class TrialPool {
     const scope = new CancellationScope();
     this.running.set(trial.id, scope);
     try {
-      return await scope.run(() => (activities[activity] as (input: TrainSegmentInput) => Promise<TrainSegmentResult>)(input));
+      return await scope.run(() =>
+        (activities[activity] as (input: TrainSegmentInput) => Promise<TrainSegmentResult>)(input)
+      );
     } catch (error) {
       if (isCancellation(error)) {
         if (this.control.paused || this.control.stopped) return { outcome: 'interrupted' };

@@ -24,7 +24,11 @@ export interface NuSvrModel {
 const tau = 1e-12;
 
 /** Fits `rows` (n x f) to `targets` (n). */
-export function fitNuSvr(rows: readonly (readonly number[])[], targets: readonly number[], settings: NuSvrSettings = {}): NuSvrModel {
+export function fitNuSvr(
+  rows: readonly (readonly number[])[],
+  targets: readonly number[],
+  settings: NuSvrSettings = {}
+): NuSvrModel {
   const { nu = 0.5, c = 1, tolerance = 1e-3 } = settings;
   const gamma = settings.gamma ?? scaleGamma(rows);
   const l = rows.length;

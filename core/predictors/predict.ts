@@ -16,7 +16,8 @@ export function predict(request: PredictionRequest): PredictionAnswer {
   const asked = candidates.map((curve) => features(curve, epochs, tail));
   const short = [...training.curves, ...candidates].some((curve) => curve.length < epochs);
   if (short) return impossible(`a curve is shorter than the ${epochs} epochs of the decision point`);
-  if (![...rows.flat(), ...training.targets].every(Number.isFinite)) return impossible('a training curve is not finite');
+  if (![...rows.flat(), ...training.targets].every(Number.isFinite))
+    return impossible('a training curve is not finite');
   const low = Math.min(...training.targets);
   const range = Math.max(...training.targets) - low;
   if (range === 0) return impossible('all training curves end with the same loss');

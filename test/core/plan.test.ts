@@ -40,7 +40,10 @@ describe('plan', () => {
   });
 
   it('rounds half to even', () => {
-    assert.deepEqual([roundHalfEven(25, 2), roundHalfEven(27, 2), roundHalfEven(7, 3), roundHalfEven(8, 3)], [12, 14, 2, 3]);
+    assert.deepEqual(
+      [roundHalfEven(25, 2), roundHalfEven(27, 2), roundHalfEven(7, 3), roundHalfEven(8, 3)],
+      [12, 14, 2, 3]
+    );
   });
 
   it('has both bracket formulas', () => {

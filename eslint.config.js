@@ -1,0 +1,70 @@
+import js from '@eslint/js';
+import tseslint from 'typescript-eslint';
+import { importX } from 'eslint-plugin-import-x';
+
+/** Imports point one way: a folder may import only those named. */
+const walls = {
+  core: [],
+  study: ['core'],
+  report: ['core'],
+  workflows: ['core'],
+  trainers: ['core', 'workflows'],
+  activities: ['core', 'study', 'trainers', 'workflows'],
+};
+const ours = [
+  'core',
+  'study',
+  'report',
+  'workflows',
+  'trainers',
+  'activities',
+  'workers',
+  'scripts',
+  'examples',
+  'bench',
+  'test',
+];
+
+export default tseslint.config(
+  { ignores: ['dist', 'node_modules', 'python', '.everband'] },
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommended],
+    plugins: { 'import-x': importX },
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@typescript-eslint/return-await': 'error',
+      'import-x/no-cycle': 'error',
+      eqeqeq: 'error',
+    },
+  },
+  ...Object.entries(walls).map(([folder, allowed]) => ({
+    files: [`${folder}/**/*.ts`],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: ours.filter((one) => one !== folder && !allowed.includes(one)).map((one) => `**/${one}/**`),
+              message: `${folder}/ may import only ${[folder, ...allowed].join(', ')}`,
+            },
+            ...(folder === 'core' || folder === 'workflows'
+              ? [{ group: ['node:*', 'zod', 'yaml'], message: 'deterministic code: no I/O' }]
+              : []),
+          ],
+        },
+      ],
+    },
+  })),
+  {
+    files: ['**/*.mjs', '**/*.js'],
+    languageOptions: { globals: { console: 'readonly', process: 'readonly', URL: 'readonly' } },
+  }
+);

@@ -1,0 +1,71 @@
+// Makes a fresh checkout ready: dependencies, build, Temporal CLI; with --python the Python environment too.
+// Plain JavaScript without dependencies, for it runs before there are any. Nothing to do: well under a second.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+process.chdir(root);
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`Node ${process.versions.node} is too old: Everband needs Node 20.19 or newer.`);
+  process.exit(1);
+}
+
+const hash = (file) => createHash('sha256').update(readFileSync(file)).digest('hex');
+
+/** Runs `work` unless the stamp says that it ran for this key; says how long it took. */
+function once(name, stamp, key, work) {
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+  const since = Date.now();
+  console.log(`set-up: ${name} ...`);
+  work();
+  writeFileSync(stamp, key);
+  console.log(`set-up: ${name}, ${((Date.now() - since) / 1000).toFixed(1)} s`);
+}
+
+function command(program, args) {
+  const { status, error } = spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  if (error || status !== 0) {
+    console.error(`set-up failed: ${program} ${args.join(' ')}${error ? ` (${error.message})` : ''}`);
+    process.exit(1);
+  }
+}
+
+once('dependencies (npm ci)', 'node_modules/.everband-lock', hash('package-lock.json'), () =>
+  command('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+);
+execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
+if (!process.env.TEMPORAL_ADDRESS) {
+  const { acquireTemporalCli } = await import(new URL('../dist/scripts/temporal-cli.js', import.meta.url));
+  await acquireTemporalCli((line) => console.log(`set-up: ${line}`)).catch((error) => {
+    console.error(error.message);
+    process.exit(1);
+  });
+}
+if (process.argv.includes('--python')) {
+  const python = ['python3', 'python'].find(
+    (name) => spawnSync(name, ['-c', 'import sys; assert sys.version_info >= (3, 10)']).status === 0
+  );
+  if (!python) {
+    console.error(
+      'set-up failed: Python 3.10 or newer is not on PATH. Fix: install python3 (with venv) and run this again.'
+    );
+    process.exit(1);
+  }
+  const requirements = 'python/requirements-test.txt';
+  if (!existsSync('python/.venv/bin/python')) command(python, ['-m', 'venv', 'python/.venv']);
+  once('Python packages (pip)', 'python/.venv/.everband-requirements', hash(requirements), () =>
+    command('python/.venv/bin/python', [
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      '--disable-pip-version-check',
+      '-r',
+      requirements,
+    ])
+  );
+}

@@ -1,0 +1,56 @@
+// Everything that must hold, in one command: set-up, compiler, lint, tests in TypeScript and in Python.
+import { fork, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+process.chdir(root);
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+
+function step(name, program, args) {
+  const since = Date.now();
+  const { status } = spawnSync(program, args, { stdio: 'inherit' });
+  console.log(`${status === 0 ? 'ok' : 'FAILED'}: ${name}, ${((Date.now() - since) / 1000).toFixed(1)} s`);
+  if (status === 0) passed++;
+  else failed++;
+  return status === 0;
+}
+
+if (spawnSync(process.execPath, ['scripts/setup.mjs', '--python'], { stdio: 'inherit' }).status !== 0) process.exit(1);
+step('compiler', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']);
+step('lint', process.execPath, ['node_modules/eslint/bin/eslint.js', '.']);
+step('format', process.execPath, ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.']);
+
+const files = process.argv.slice(2);
+await new Promise((resolve) => {
+  const child = fork(
+    'node_modules/mocha/bin/mocha.js',
+    [
+      '--import=tsx',
+      '--reporter',
+      'test/reporter.mjs',
+      '--timeout',
+      '60000',
+      '--exit',
+      ...(files.length > 0 ? files : ['test/**/*.test.ts']),
+    ],
+    { stdio: 'inherit', env: { ...process.env, EVERBAND_OFFLINE: process.env.EVERBAND_OFFLINE ?? '1' } }
+  );
+  let counted = false;
+  child.on('message', ({ passes, failures, pending }) => {
+    counted = true;
+    passed += passes;
+    failed += failures;
+    skipped += pending;
+  });
+  child.on('exit', (code) => {
+    if (!counted || (code !== 0 && failed === 0)) failed++;
+    resolve();
+  });
+});
+if (existsSync('python/tests')) step('python', 'python/.venv/bin/python', ['-m', 'pytest', '-q', 'python/tests']);
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exit(failed === 0 ? 0 : 1);

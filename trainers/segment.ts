@@ -1,0 +1,148 @@
+/** One request to one trainer process: sends it, follows the epochs, publishes them, watches the clock. */
+import type { TrialClaim } from './checkpoints.js';
+import type { TrainerProcess } from './process-pool.js';
+import { parseLine, type TrainRequest } from './protocol.js';
+
+/** The trainer did something wrong; counts as a failed attempt. */
+export class TrainerFailure extends Error {
+  override readonly name = 'TrainerFailure';
+}
+
+/** How urgently a segment must end: `gently` lets the trainer save itself, `now` does not. */
+export type Urgency = 'gently' | 'now';
+
+/** Tells a running segment to end. */
+export class StopSwitch {
+  urgency: Urgency | null = null;
+  private listener: (() => void) | null = null;
+
+  raise(urgency: Urgency): void {
+    if (this.urgency !== 'now') this.urgency = urgency;
+    this.listener?.();
+  }
+
+  listen(listener: (() => void) | null): void {
+    this.listener = listener;
+  }
+}
+
+export interface SegmentOptions {
+  readonly process: TrainerProcess;
+  readonly reused: boolean;
+  readonly request: TrainRequest;
+  readonly claim: TrialClaim;
+  readonly epochTimeoutMilliseconds: number;
+  readonly graceMilliseconds: number;
+  readonly stop: StopSwitch;
+  readonly log: (text: string) => void;
+  readonly onEpoch: (epoch: number, value: number | null) => void;
+}
+
+/** `gone`: a kept process had ended before it saw the request; ask another one. */
+export type SegmentEnd = 'completed' | 'diverged' | 'stopped' | 'gone';
+
+/** A trainer that reports faster than the disk writes is published this often. */
+const publishMilliseconds = 1000;
+/** After its last epoch a trainer may say within this time that it takes another request. */
+const readyMilliseconds = 1000;
+
+/** @throws {TrainerFailure | CheckpointError | FencedError} */
+export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
+  const { process, request, claim, stop, onEpoch, log } = options;
+  const { from, to, metric } = request;
+  let epoch = from;
+  let silent = true;
+  let published = Date.now();
+  let deadline = Date.now() + options.epochTimeoutMilliseconds;
+  /** When a trainer that was told to stop is killed. */
+  let killAt: number | null = null;
+  stop.listen(() => process.interrupt());
+  process.log = log;
+  process.send(request);
+  for (;;) {
+    if (!process.hasEvents || Date.now() - published > publishMilliseconds) {
+      await claim.publish();
+      published = Date.now();
+    }
+    if (stop.urgency === 'now') {
+      process.signal('SIGKILL');
+      await process.exited;
+      return 'stopped';
+    }
+    if (stop.urgency === 'gently' && killAt === null) {
+      process.signal('SIGTERM');
+      killAt = Date.now() + options.graceMilliseconds;
+    }
+    if (killAt !== null && Date.now() >= killAt) {
+      process.signal('SIGKILL');
+      killAt = Infinity;
+    } else if (killAt === null && Date.now() >= deadline && !process.hasEvents) {
+      const seconds = options.epochTimeoutMilliseconds / 1000;
+      throw new TrainerFailure(`hung: no epoch within ${seconds} s after epoch ${epoch}`);
+    }
+    const event = await process.next((killAt ?? deadline) - Date.now());
+    if (event === null) continue;
+    if (event.type === 'exit') {
+      await claim.publish();
+      if (killAt !== null) return 'stopped';
+      if (options.reused && silent) return 'gone';
+      throw new TrainerFailure(`the trainer ${event.how} after epoch ${epoch}, asked for epochs ${from + 1} to ${to}`);
+    }
+    silent = false;
+    log(event.line + '\n');
+    const message = parseLine(event.line, metric);
+    if (message.type === 'log') continue;
+    if (message.type !== 'epoch') {
+      // Told to stop, a trainer may break off as it likes.
+      if (killAt !== null) continue;
+      if (message.type === 'error') throw new TrainerFailure(`the trainer says: ${message.message}`);
+      if (message.type === 'malformed') throw new TrainerFailure(`not a valid line: ${message.problem}`);
+      throw new TrainerFailure(`the trainer was ready after epoch ${epoch}, asked for epochs ${from + 1} to ${to}`);
+    }
+    if (message.epoch !== epoch + 1) {
+      throw new TrainerFailure(`the trainer reported epoch ${message.epoch}, expected epoch ${epoch + 1}`);
+    }
+    if (typeof message.value !== 'number') {
+      const known = claim.known.values[epoch];
+      if (known !== undefined) {
+        throw new TrainerFailure(`epoch ${epoch + 1} was ${known} in an earlier attempt and is ${message.value} now`);
+      }
+      claim.recordDivergence(message.value);
+      onEpoch(epoch + 1, null);
+      await claim.publish();
+      return 'diverged';
+    }
+    epoch++;
+    deadline = Date.now() + options.epochTimeoutMilliseconds;
+    claim.record(epoch, message.value, message.checkpoint);
+    onEpoch(epoch, message.value);
+    if (epoch === to) {
+      await claim.publish();
+      return 'completed';
+    }
+  }
+}
+
+/** Waits until a trainer that is done says that it takes more, true, or until it has ended, false. */
+export async function settle(options: SegmentOptions, end: SegmentEnd): Promise<boolean> {
+  const { process, stop, log, graceMilliseconds } = options;
+  const steps = [
+    { wait: readyMilliseconds, then: () => process.closeInput() },
+    // A trainer that has diverged and goes on would go on to the end.
+    { wait: end === 'diverged' ? 0 : graceMilliseconds, then: () => process.signal('SIGTERM') },
+    { wait: graceMilliseconds, then: () => process.signal('SIGKILL') },
+  ];
+  for (const { wait, then } of steps) {
+    const until = Date.now() + wait;
+    while (stop.urgency === null && (process.hasEvents || Date.now() < until)) {
+      const event = await process.next(until - Date.now());
+      if (event?.type === 'exit') return false;
+      if (event?.type !== 'line') continue;
+      log(event.line + '\n');
+      if (then === steps[0]?.then && parseLine(event.line, '').type === 'ready') return true;
+    }
+    if (stop.urgency !== null) return false;
+    then();
+  }
+  return false;
+}
