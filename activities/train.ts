@@ -18,7 +18,12 @@ import { classify } from '../trainers/protocol.js';
 import { readTable } from '../trainers/replay.js';
 import { runSegment, settle, StopSwitch, TrainerFailure, type SegmentOptions } from '../trainers/segment.js';
 import { trainerCommand } from '../trainers/trainer-command.js';
-import { failureTypes, type TrainHeartbeat, type TrainSegmentInput, type TrainSegmentResult } from '../workflows/messages.js';
+import {
+  failureTypes,
+  type TrainHeartbeat,
+  type TrainSegmentInput,
+  type TrainSegmentResult,
+} from '../workflows/messages.js';
 
 export interface TrainActivitiesOptions {
   /** Folder of studies; every worker that may train the same trial must see the same one. */
@@ -108,6 +113,7 @@ async function superviseSegment({ pool, stateDir, input, trainer }: Supervision)
     for (;;) {
       lease = await pool.acquire(trainerCommand(trainer), context.cancellationSignal);
       if (lease === null) return await context.cancelled;
+      const { process, reused } = lease;
       reuse = true;
       const claim = await claimTrial(scope, training.maxLosses);
       reuse = false;
@@ -119,7 +125,7 @@ async function superviseSegment({ pool, stateDir, input, trainer }: Supervision)
       log.write(`--- attempt ${claim.claim}: epochs ${resume + 1} to ${to}, ${claim.start?.path ?? 'no checkpoint'}\n`);
       if (context.cancellationSignal.aborted) onCancelled();
       const options: SegmentOptions = {
-        ...{ process: lease.process, reused: lease.reused, claim, stop },
+        ...{ process, reused, claim, stop },
         request: {
           ...{ everband: 1, study, trial: trial.id, config: trial.config, seed: trial.seed, metric },
           ...{ from: resume, to, checkpoint: claim.start?.path ?? null, checkpointDir: claim.filesFolder },
@@ -150,10 +156,10 @@ async function superviseSegment({ pool, stateDir, input, trainer }: Supervision)
         return answer;
       } catch (error) {
         if (!(error instanceof TrainerFailure || error instanceof CheckpointError)) throw error;
-        lease.process.signal('SIGKILL');
-        await lease.process.exited;
+        process.signal('SIGKILL');
+        await process.exited;
         await claim.release();
-        const tail = lease.process.stderrTail;
+        const tail = process.stderrTail;
         throw trialFailed(error.message + (tail === '' ? '' : `\n${tail}`));
       }
     }
@@ -221,7 +227,11 @@ function startBeats(trial: string, from: number): { beat(epoch: number, value: n
 }
 
 /** A trial's log, one file over all attempts. */
-function openLog(stateDir: string, study: string, trial: string): { write(text: string): void; close(): Promise<void> } {
+function openLog(
+  stateDir: string,
+  study: string,
+  trial: string
+): { write(text: string): void; close(): Promise<void> } {
   const folder = path.join(stateDir, 'studies', study, 'logs');
   mkdirSync(folder, { recursive: true });
   const stream = createWriteStream(path.join(folder, `${trial}.log`), { flags: 'a' });

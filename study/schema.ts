@@ -1,276 +1,397 @@
-/**
- * The study file: what may stand in it, what it becomes, and everything that is wrong with it at once. A normalised
- * study parses to itself, so whoever receives one may check it again.
- */
-import { isAbsolute, resolve } from 'node:path';
+/** The study file: one zod schema behind YAML, JSON and TypeScript files, filled in to a {@link Study}. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { z } from 'zod';
-import { planIteration, iterationsOf } from '../core/plan.js';
-import { checkConfig, gridSize } from '../core/space.js';
-import type {
-  Config,
-  Json,
-  Limits,
-  Parameter,
-  Predictor,
-  Sampler,
-  Scheduler,
-  SearchSpace,
-  Study,
-  Trainer,
-} from '../core/study.js';
+import { checkConfig, gridOf } from '../core/space.js';
+import { largestBracket, planStudy } from '../core/plan.js';
+import type { Config, Study } from '../core/study.js';
+import { nearest } from './nearest.js';
 
-/** One thing wrong with a study. */
+/** One thing wrong with a study file. */
 export interface Problem {
-  /** Where: `space.lr.low`, or `line 3, column 7` of a file that does not parse; empty for the whole. */
+  /** Where, e.g. `space.lr.low`; empty for the whole file. */
   readonly path: string;
-  /** What stands there; absent when nothing does. */
-  readonly value?: unknown;
-  /** The rule it breaks, and why there is one. */
+  readonly value: unknown;
+  /** What would be right. */
   readonly rule: string;
-  /** What was probably meant. */
   readonly suggestion?: string;
 }
-
 export type ParseResult =
-  | { readonly ok: true; readonly study: Study }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
+  { readonly ok: true; readonly study: Study } | { readonly ok: false; readonly problems: readonly Problem[] };
 
-export interface ParseContext {
-  /** Relative paths start here. */
-  readonly baseDir: string;
-  /** What is being read, for messages. */
-  readonly source: string;
-}
+const json: z.ZodType<Config[string]> = z.json() as z.ZodType<Config[string]>;
+const positive = z.number().positive();
+const count = z.number().int().min(1);
+const unit = { s: 1, m: 60, h: 3600, d: 86400 } as const;
+/** Seconds, or text such as "90s", "10m", "2h", "1d". */
+const seconds = z.union([
+  z.number().min(0),
+  z
+    .string()
+    .regex(/^\d+(\.\d+)?[smhd]$/, 'must be seconds or a duration such as "90s", "10m", "2h", "1d"')
+    .transform((text) => Number(text.slice(0, -1)) * unit[text.slice(-1) as keyof typeof unit]),
+]);
 
-/** Most trials of a study, and most combinations of a grid. */
-export const mostTrials = 100_000;
-
-/** Short spellings per section; either may be written, not both. */
-export const aliases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  scheduler: { R: 'maxBudget' },
-  predictor: { d: 'minCurves', k: 'completeShare', c: 'decisionPoint' },
-  training: {
-    backoff: 'backoffSeconds',
-    park: 'parkSeconds',
-    epochTimeout: 'epochTimeoutSeconds',
-    heartbeat: 'heartbeatSeconds',
-    grace: 'graceSeconds',
-  },
-  limits: { deadline: 'deadlineSeconds' },
-};
-
-const durationPattern = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
-const secondsPer: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86400 };
-
-function seconds(value: number | string): number {
-  if (typeof value === 'number') return value;
-  const parts = value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g);
-  return [...parts].reduce((sum, [, amount, unit]) => sum + Number(amount) * (secondsPer[unit as string] as number), 0);
-}
-
-const durationRule = "must be a duration such as '30s', '10m' or '2h', or a number of seconds";
-const duration = z
-  .union([z.number().nonnegative(), z.string().regex(durationPattern)], { error: durationRule })
-  .transform(seconds);
-const positiveDuration = duration.refine((value) => value > 0, { error: 'must be longer than 0' });
-
-const json = z.json();
-const count = z.int().min(1);
 const when = z.strictObject({ parameter: z.string(), in: z.array(json).min(1) }).optional();
-const step = z.number().positive();
-const range = z.tuple([z.number(), z.number()], { error: 'must be two numbers, [low, high]' });
-const intRange = z.tuple([z.int(), z.int()], { error: 'must be two whole numbers, [low, high]' });
-const log = z.boolean().default(false);
-
-const explicitParameters = {
-  float: z.strictObject({
+const range = z.tuple([z.number(), z.number()]);
+const explicitParameter = z.discriminatedUnion('type', [
+  z.strictObject({
     type: z.literal('float'),
     low: z.number(),
     high: z.number(),
-    log,
-    step: step.optional(),
+    log: z.boolean().default(false),
+    step: positive.optional(),
     when,
   }),
-  int: z.strictObject({ type: z.literal('int'), low: z.int(), high: z.int(), log, step: count.default(1), when }),
-  choice: z.strictObject({ type: z.literal('choice'), values: z.array(json).min(1), when }),
-  fixed: z.strictObject({ type: z.literal('fixed'), value: json, when }),
-};
-const shortParameters = {
-  float: z.strictObject({ float: range, log, step: step.optional(), when }),
-  int: z.strictObject({ int: intRange, log, step: count.default(1), when }),
-  choice: z.strictObject({ choice: z.array(json).min(1), when }),
-  fixed: z.strictObject({ fixed: json, when }),
-};
-type ParameterType = keyof typeof explicitParameters;
+  z.strictObject({
+    type: z.literal('int'),
+    low: z.number().int(),
+    high: z.number().int(),
+    log: z.boolean().default(false),
+    step: count.default(1),
+    when,
+  }),
+  z.strictObject({ type: z.literal('choice'), values: z.array(json).min(1), when }),
+  z.strictObject({ type: z.literal('fixed'), value: json, when }),
+]);
+/** `{float: [low, high]}` and its like become the explicit form; the schema for editors knows both. */
+const shortParameter = z.union([
+  z.strictObject({ float: range, log: z.boolean().optional(), step: positive.optional(), when }),
+  z.strictObject({ int: range, log: z.boolean().optional(), step: count.optional(), when }),
+  z.strictObject({ choice: z.array(json).min(1), when }),
+  z.strictObject({ fixed: json, when }),
+]);
 
-/** `{ float: [0, 1] }` as `{ type: 'float', low: 0, high: 1 }`. */
-function longForm(type: ParameterType, short: Record<string, unknown>): Parameter {
-  const { [type]: main, ...rest } = short;
-  const own = type === 'choice' ? { values: main } : type === 'fixed' ? { value: main } : between(main);
-  return { type, ...own, ...rest } as Parameter;
-}
+const modes = {
+  minimise: 'minimise',
+  minimize: 'minimise',
+  min: 'minimise',
+  maximise: 'maximise',
+  maximize: 'maximise',
+  max: 'maximise',
+} as const;
+const objective = z
+  .strictObject({
+    metric: z.string().min(1).default('loss'),
+    mode: z
+      .enum(Object.keys(modes) as [keyof typeof modes])
+      .default('minimise')
+      .transform((mode) => modes[mode]),
+  })
+  .prefault({});
 
-function between(bounds: unknown): object {
-  const [low, high] = bounds as [number, number];
-  return { low, high };
-}
-
-const objective = z.strictObject({
-  metric: z.string().min(1).default('loss'),
-  mode: z
-    .enum(['minimise', 'maximise', 'minimize', 'maximize'])
-    .default('minimise')
-    .transform((mode) => (mode.startsWith('max') ? ('maximise' as const) : ('minimise' as const))),
-});
-
-const sampler = z.strictObject({
-  type: z.enum(['random', 'grid']).default('random'),
-  pointsPerDimension: z.int().min(1).max(mostTrials).default(5),
-});
-
-const budget = z.int().min(1).max(1_000_000);
-const eta = z.int().min(2, { error: 'must be at least 2: a round keeps one in eta trials' });
-const trials = count.max(mostTrials);
-const schedulers = {
-  hyperband: z.strictObject({
+const eta = z.number().int('must be a whole number').min(2, 'must be at least 2').default(3);
+const scheduler = z.discriminatedUnion('type', [
+  z.strictObject({
     type: z.literal('hyperband'),
-    maxBudget: budget,
-    eta: eta.default(3),
-    minBudget: budget.default(1),
-    brackets: z.union([z.literal('all'), count], { error: "must be 'all' or a whole number, at least 1" }).default('all'),
+    maxBudget: count,
+    eta,
+    minBudget: count.default(1),
+    brackets: z.union([z.literal('all'), count]).default('all'),
     bracketFormula: z.enum(['ceil', 'floor']).default('ceil'),
     order: z.enum(['sequential', 'together']).default('sequential'),
-    iterations: z
-      .union([count, z.literal('untilLimit')], { error: "must be 'untilLimit' or a whole number, at least 1" })
-      .default(1),
+    iterations: z.union([count, z.literal('untilLimit')]).default(1),
   }),
-  successiveHalving: z.strictObject({
+  z.strictObject({
     type: z.literal('successiveHalving'),
-    trials,
-    maxBudget: budget,
-    minBudget: budget.default(1),
-    eta: eta.default(3),
+    trials: count,
+    maxBudget: count,
+    minBudget: count.default(1),
+    eta,
   }),
-  full: z.strictObject({ type: z.literal('full'), trials, maxBudget: budget }),
-};
+  z.strictObject({ type: z.literal('full'), trials: count, maxBudget: count }),
+]);
 
-const predictors = {
-  none: z.strictObject({ type: z.literal('none') }),
-  swift: z.strictObject({
-    type: z.literal('swift'),
-    model: z.enum(['svr', 'svr-tail']).default('svr'),
-    minCurves: z.int().min(2, { error: 'must be at least 2: one curve has no spread to learn from' }).default(15),
-    completeShare: z.number().gt(0).max(1).default(0.5),
-    decisionPoint: z.number().gt(0).lt(1).default(0.5),
-  }),
-};
+const predictor = z
+  .discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('none') }),
+    z.strictObject({
+      type: z.literal('swift'),
+      model: z.enum(['svr', 'svr-tail']).default('svr'),
+      minCurves: z.number().int().min(2, 'd must be at least 2').default(15),
+      completeShare: z.number().positive().max(1).default(0.5),
+      decisionPoint: z.number().gt(0).lt(1).default(0.5),
+    }),
+  ])
+  .default({ type: 'none' });
 
-const command = z
-  .union([z.string().min(1), z.array(z.string()).min(1)], { error: 'must be a command line or a list of its words' })
-  .transform((value) => (typeof value === 'string' ? words(value) : value))
-  .refine((list) => Boolean(list[0]), { error: 'must name a program' });
-const environment = z
-  .record(z.string(), z.union([z.string(), z.number(), z.boolean()], { error: 'must be text' }).transform(String))
-  .default({});
-const columns = z.string().min(1);
-const trainers = {
-  module: z.strictObject({ type: z.literal('module').default('module'), module: z.string().min(1) }),
-  command: z.strictObject({
-    type: z.literal('command').default('command'),
-    command,
-    cwd: z.string().min(1).default('.'),
-    env: environment,
+const trainer = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('module'), module: z.string().min(1) }),
+  z.strictObject({
+    type: z.literal('command'),
+    command: z.array(z.string()).min(1),
+    cwd: z.string().default('.'),
+    env: z.record(z.string(), z.string()).default({}),
   }),
-  replay: z.strictObject({
+  z.strictObject({
     type: z.literal('replay'),
     file: z.string().min(1),
-    columns,
-    secondsPerEpoch: duration.default(0),
+    columns: z.string().min(1),
+    secondsPerEpoch: z.number().min(0).default(0),
   }),
-  activity: z.strictObject({
-    type: z.literal('activity').default('activity'),
+  z.strictObject({
+    type: z.literal('activity'),
     taskQueue: z.string().min(1),
     activity: z.string().min(1).default('trainSegment'),
     settings: json.default(null),
   }),
-};
-const shortReplay = z.strictObject({ replay: z.string().min(1), columns, secondsPerEpoch: duration.default(0) });
+]);
 
-const training = z.strictObject({
-  segmentEpochs: count.optional(),
-  attempts: count.default(3),
-  backoffSeconds: duration.default(5),
-  maxLosses: count.default(10),
-  parkSeconds: duration.default(600),
-  epochTimeoutSeconds: positiveDuration.default(3600),
-  heartbeatSeconds: positiveDuration.default(15),
-  graceSeconds: duration.default(10),
-});
+const training = z
+  .strictObject({
+    segmentEpochs: count.optional(),
+    attempts: count.default(3),
+    backoffSeconds: seconds.default(5),
+    maxLosses: count.default(10),
+    parkSeconds: seconds.default(600),
+    epochTimeoutSeconds: seconds.default(3600),
+    heartbeatSeconds: z.number().min(2).default(15),
+    graceSeconds: seconds.default(10),
+  })
+  .prefault({});
 
-const limits = z.strictObject({
-  epochs: count.optional(),
-  deadlineSeconds: positiveDuration.optional(),
-  target: z.number().optional(),
-});
+const limits = z
+  .strictObject({ epochs: count.optional(), deadlineSeconds: seconds.optional(), target: z.number().optional() })
+  .prefault({});
 
-const name = z.string().regex(/^[A-Za-z0-9_.-]{1,100}$/, {
-  error: 'must be 1 to 100 letters, digits, "-", "_" or ".": it is part of ids and file names',
-});
-
-/** The study file as a whole; the sections of `parseStudy` and the schema for editors come from here. */
-export const studyFile = z.strictObject({
-  $schema: z.string().optional(),
+/** Explicit form, after `rewrite`. */
+const studySchema = z.strictObject({
   schemaVersion: z.literal(1).default(1),
-  name,
-  seed: z.int().min(0).max(4294967295).default(0),
-  objective: objective.optional(),
-  space: z
-    .record(z.string(), z.union([...Object.values(shortParameters), ...Object.values(explicitParameters)]))
-    .optional(),
-  sampler: z.union([z.enum(['random', 'grid']), sampler]).optional(),
-  scheduler: z.discriminatedUnion('type', [schedulers.hyperband, schedulers.successiveHalving, schedulers.full]),
+  name: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/,
+      'letters, digits, ".", "_" and "-", at most 100, starting with a letter or digit'
+    ),
+  seed: z.number().int().min(0).max(4294967295).default(0),
+  objective,
+  space: z.record(z.string(), explicitParameter).default({}),
+  sampler: z
+    .strictObject({ type: z.enum(['random', 'grid']).default('random'), pointsPerDimension: count.default(5) })
+    .prefault({}),
+  scheduler,
   budgetUnit: z.string().min(1).default('epochs'),
-  predictor: z.union([z.enum(['none', 'swift']), predictors.none, predictors.swift]).optional(),
-  trainer: z.union([trainers.module, trainers.command, shortReplay, trainers.replay, trainers.activity]),
-  parallelism: z.int().min(1).max(500).default(8),
-  training: training.optional(),
-  limits: limits.optional(),
+  predictor,
+  trainer,
+  parallelism: z.number().int().min(1).max(500).default(8),
+  training,
+  limits,
   tryFirst: z.array(z.record(z.string(), json)).default([]),
 });
 
-type Path = readonly PropertyKey[];
-type Raw = Readonly<Record<string, unknown>>;
+const short = z.union([z.string(), z.record(z.string(), z.unknown())]);
+/** What editors complete: the explicit form with the short forms beside it. */
+export const editorSchema = z.strictObject({
+  ...studySchema.shape,
+  space: z.record(z.string(), z.union([shortParameter, explicitParameter])).default({}),
+  predictor: z.union([z.enum(['none', 'swift']), predictor]),
+  trainer: z.union([trainer, short]),
+});
 
-/** Checks a study file's content, or a study; reports every problem at once. */
-export function parseStudy(input: unknown, context: ParseContext): ParseResult {
+/** Checks a study file's content and fills in its defaults; all problems at once. */
+export function parseStudy(input: unknown, context: { readonly baseDir: string }): ParseResult {
+  if (input === null || typeof input !== 'object' || Array.isArray(input)) {
+    return {
+      ok: false,
+      problems: [{ path: '', value: input, rule: 'a study is a mapping with name, space, scheduler and trainer' }],
+    };
+  }
+  const { value, problems } = rewrite(input as Record<string, unknown>, context.baseDir);
+  const parsed = studySchema.safeParse(value);
+  if (!parsed.success) return { ok: false, problems: [...problems, ...problemsOf(parsed.error, value)] };
+  const study = parsed.data as Study;
+  const crossed = [...problems, ...crossRules(study)];
+  return crossed.length > 0 ? { ok: false, problems: crossed } : { ok: true, study };
+}
+
+/** Turns the short forms into the explicit ones and paths into absolute ones. */
+function rewrite(
+  input: Record<string, unknown>,
+  baseDir: string
+): { value: Record<string, unknown>; problems: Problem[] } {
   const problems: Problem[] = [];
-  if (!isRaw(input)) {
-    return { ok: false, problems: [{ path: '', value: input, rule: 'must be a study: a mapping of keys to values' }] };
+  const value: Record<string, unknown> = { ...input };
+  const space = value['space'];
+  if (isMapping(space)) {
+    value['space'] = Object.fromEntries(Object.entries(space).map(([name, one]) => [name, rewriteParameter(one)]));
   }
-  const known = Object.keys(studyFile.shape);
-  for (const key of Object.keys(input).filter((key) => !known.includes(key))) {
-    problems.push(unknownKey([key], input[key], known));
+  if (typeof value['predictor'] === 'string') value['predictor'] = { type: value['predictor'] };
+  if (typeof value['sampler'] === 'string') value['sampler'] = { type: value['sampler'] };
+  if (isMapping(value['scheduler']) && 'R' in value['scheduler']) {
+    const { R, ...rest } = value['scheduler'];
+    value['scheduler'] = { maxBudget: R, ...rest };
   }
-  const { shape } = studyFile;
-  const section = <T extends z.ZodType>(key: string, schema: T) => check(schema, input[key], [key], problems);
-  const object = <T extends z.ZodType>(key: string, schema: T) => checkNamed(key, schema, input[key] ?? {}, problems);
+  if (isMapping(value['trainer'])) {
+    let trainer = value['trainer'];
+    if (!('type' in trainer)) {
+      if ('module' in trainer) trainer = { type: 'module', ...trainer };
+      else if ('command' in trainer) trainer = { type: 'command', ...trainer };
+      else if ('replay' in trainer) {
+        const { replay, ...rest } = trainer;
+        trainer = { type: 'replay', file: replay, ...rest };
+      } else if ('activity' in trainer) trainer = { type: 'activity', ...trainer };
+    }
+    if (typeof trainer['command'] === 'string') trainer = { ...trainer, command: ['sh', '-c', trainer['command']] };
+    if (trainer['type'] === 'command') trainer = { cwd: '.', ...trainer };
+    for (const key of ['module', 'file', 'cwd']) {
+      const given = trainer[key];
+      if (typeof given !== 'string') continue;
+      const expanded = given.replace(/\$\{(\w+)\}/g, (whole, name: string) => {
+        const found = process.env[name];
+        if (found === undefined)
+          problems.push({ path: `trainer.${key}`, value: given, rule: `the environment variable ${name} is not set` });
+        return found ?? whole;
+      });
+      const absolute = path.resolve(baseDir, expanded);
+      if (!problems.some((problem) => problem.path === `trainer.${key}`) && !existsSync(absolute)) {
+        problems.push({ path: `trainer.${key}`, value: given, rule: 'there is no such file here' });
+      }
+      trainer = { ...trainer, [key]: absolute };
+    }
+    value['trainer'] = trainer;
+  }
+  return { value, problems };
+}
 
-  const parts = {
-    schemaVersion: section('schemaVersion', shape.schemaVersion),
-    name: section('name', name),
-    seed: section('seed', shape.seed),
-    objective: object('objective', objective),
-    space: parseSpace(input['space'] ?? {}, problems),
-    sampler: object('sampler', sampler.or(shape.sampler)) as Sampler | undefined,
-    scheduler: parseTyped('scheduler', schedulers, input['scheduler'], problems) as Scheduler | undefined,
-    budgetUnit: section('budgetUnit', shape.budgetUnit),
-    predictor: parsePredictor(input['predictor'] ?? 'none', problems),
-    trainer: parseTrainer(input['trainer'], context, problems),
-    parallelism: section('parallelism', shape.parallelism),
-    training: object('training', training),
-    limits: object('limits', limits) as Limits | undefined,
-    tryFirst: section('tryFirst', shape.tryFirst) as readonly Config[] | undefined,
-  };
-  checkRules(parts, input, problems);
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, study: parts as Study };
+function rewriteParameter(one: unknown): unknown {
+  if (!isMapping(one) || 'type' in one) return one;
+  const { float, int, choice, fixed, ...rest } = one;
+  if (Array.isArray(float)) return { type: 'float', low: float[0] as unknown, high: float[1] as unknown, ...rest };
+  if (Array.isArray(int)) return { type: 'int', low: int[0] as unknown, high: int[1] as unknown, ...rest };
+  if (choice !== undefined) return { type: 'choice', values: choice, ...rest };
+  if (fixed !== undefined) return { type: 'fixed', value: fixed, ...rest };
+  return one;
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+/** zod's issues as problems, with the nearest right key for a misspelt one. */
+function problemsOf(error: z.ZodError, input: unknown): Problem[] {
+  return error.issues.flatMap((issue): Problem[] => {
+    const at = issue.path.map(String);
+    const value = at.reduce<unknown>(
+      (inside, key) => (isMapping(inside) || Array.isArray(inside) ? (inside as never)[key] : undefined),
+      input
+    );
+    if (issue.code === 'unrecognized_keys') {
+      const known = keysAt(at, value);
+      return issue.keys.map((key) => {
+        const suggestion = nearest(key, known);
+        return {
+          path: [...at, key].join('.'),
+          value: isMapping(value) ? value[key] : undefined,
+          rule: `no such key; there are ${known.join(', ')}`,
+          ...(suggestion === null ? {} : { suggestion }),
+        };
+      });
+    }
+    if (issue.code === 'invalid_union' && at[0] === 'space') {
+      return [
+        {
+          path: at.join('.'),
+          value,
+          rule: 'a parameter is {float: [low, high]}, {int: [low, high]}, {choice: [...]} or {fixed: value}, or has a type of float, int, choice, fixed',
+        },
+      ];
+    }
+    if (issue.code === 'invalid_union' && 'discriminator' in issue && value !== undefined) {
+      return [{ path: `${at.join('.')}`, value, rule: `must be one of ${typesAt(at).join(', ')}` }];
+    }
+    return [{ path: at.join('.'), value, rule: value === undefined ? `is missing: ${issue.message}` : issue.message }];
+  });
+}
+
+const unions: Record<string, z.ZodDiscriminatedUnion> = { scheduler, trainer, predictor: predictor.unwrap() };
+
+function typesAt(at: readonly string[]): string[] {
+  const name = at[0] ?? '';
+  const union = unions[name];
+  return union ? union.options.map((option) => optionType(option as z.ZodObject)) : [];
+}
+
+function optionType(option: z.ZodObject): string {
+  return String((option.shape['type'] as z.ZodLiteral).value);
+}
+
+/** The keys a strict object at this path knows. */
+function keysAt(at: readonly string[], value: unknown): string[] {
+  if (at.length === 0) return Object.keys(studySchema.shape);
+  const name = at[0] ?? '';
+  const options = name === 'space' ? explicitParameter.options : unions[name]?.options;
+  if (options) {
+    const type = isMapping(value) ? value['type'] : undefined;
+    const option = options.find((one) => optionType(one as z.ZodObject) === type) as z.ZodObject | undefined;
+    if (name === 'space' && at.length > 2) return ['parameter', 'in'];
+    return option ? Object.keys(option.shape) : [];
+  }
+  const field = { objective, sampler: studySchema.shape.sampler, training, limits }[name] as
+    { unwrap(): z.ZodObject } | undefined;
+  return field ? Object.keys(field.unwrap().shape) : [];
+}
+
+/** Rules over more than one key. */
+function crossRules(study: Study): Problem[] {
+  const problems: Problem[] = [];
+  const refuse = (at: string, value: unknown, rule: string) => problems.push({ path: at, value, rule });
+  const { scheduler, space, trainer, limits, predictor } = study;
+
+  const names = Object.keys(space);
+  for (const [name, parameter] of Object.entries(space)) {
+    const at = `space.${name}`;
+    if (parameter.type === 'float' || parameter.type === 'int') {
+      if (parameter.low > parameter.high) refuse(at, [parameter.low, parameter.high], 'low must not exceed high');
+      if (parameter.log && parameter.low <= 0) refuse(`${at}.low`, parameter.low, 'must be above 0 with log: true');
+    }
+    if (parameter.when && names.indexOf(parameter.when.parameter) >= names.indexOf(name)) {
+      refuse(`${at}.when.parameter`, parameter.when.parameter, 'must name a parameter further up');
+    } else if (parameter.when && !names.includes(parameter.when.parameter)) {
+      refuse(`${at}.when.parameter`, parameter.when.parameter, `no such parameter; there are ${names.join(', ')}`);
+    }
+  }
+  if (trainer.type === 'replay') {
+    if (names.length > 0) refuse('space', names, 'recorded curves bring their own configurations: leave the space out');
+    if (study.sampler.type === 'grid')
+      refuse('sampler.type', 'grid', 'recorded curves are drawn at random, one row a trial');
+    if (study.tryFirst.length > 0)
+      refuse('tryFirst', study.tryFirst.length, 'recorded curves are drawn row by row: leave it out');
+  } else if (names.length === 0) refuse('space', space, 'name at least one parameter');
+  if (problems.length > 0) return problems;
+
+  if (scheduler.type !== 'full' && scheduler.maxBudget < scheduler.minBudget) {
+    refuse('scheduler.maxBudget', scheduler.maxBudget, `must be at least minBudget (${scheduler.minBudget})`);
+  } else if (scheduler.type === 'hyperband') {
+    if (largestBracket(scheduler) === 0)
+      refuse(
+        'scheduler.maxBudget',
+        scheduler.maxBudget,
+        `must be at least eta * minBudget = ${scheduler.eta * scheduler.minBudget}, or there is but one rung`
+      );
+    const unlimited =
+      limits.epochs === undefined && limits.deadlineSeconds === undefined && limits.target === undefined;
+    if (scheduler.iterations === 'untilLimit' && unlimited)
+      refuse(
+        'scheduler.iterations',
+        'untilLimit',
+        'needs a limit: limits.epochs, limits.deadlineSeconds or limits.target'
+      );
+    if (scheduler.order === 'together' && (limits.epochs !== undefined || limits.target !== undefined)) {
+      refuse(
+        'scheduler.order',
+        'together',
+        'epoch limits and targets need brackets one after the other: with brackets together the outcome would depend on timing'
+      );
+    }
+  }
+  if (scheduler.type === 'full' && predictor.type === 'swift')
+    refuse('predictor', 'swift', 'Swift decides between rungs; full training has none to promote to');
+  if (problems.length === 0 && planStudy(scheduler, predictor, 1).trials > 100_000)
+    refuse('scheduler', planStudy(scheduler, predictor, 1).trials, 'at most 100,000 trials an iteration');
+  if (study.sampler.type === 'grid' && gridOf(space, study.sampler.pointsPerDimension).length > 1_000_000)
+    refuse('sampler', study.sampler, 'the grid has more than a million points');
+  study.tryFirst.forEach((config, i) => {
+    for (const problem of checkConfig(space, config)) refuse(`tryFirst.${i}`, config, problem);
+  });
+  return problems;
 }

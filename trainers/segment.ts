@@ -132,14 +132,15 @@ export async function settle(options: SegmentOptions, end: SegmentEnd): Promise<
     { wait: end === 'diverged' ? 0 : graceMilliseconds, then: () => process.signal('SIGTERM') },
     { wait: graceMilliseconds, then: () => process.signal('SIGKILL') },
   ];
-  for (const { wait, then } of steps) {
+  for (const [index, { wait, then }] of steps.entries()) {
     const until = Date.now() + wait;
     while (stop.urgency === null && (process.hasEvents || Date.now() < until)) {
       const event = await process.next(until - Date.now());
       if (event?.type === 'exit') return false;
       if (event?.type !== 'line') continue;
       log(event.line + '\n');
-      if (then === steps[0]?.then && parseLine(event.line, '').type === 'ready') return true;
+      // With its input closed it cannot take more.
+      if (index === 0 && parseLine(event.line, '').type === 'ready') return true;
     }
     if (stop.urgency !== null) return false;
     then();

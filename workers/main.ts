@@ -6,7 +6,7 @@ import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker
 import { createPredictActivities } from '../activities/predict.js';
 import { createRecordActivities } from '../activities/record.js';
 import { createTrainActivities } from '../activities/train.js';
-import { connectionOptions } from '../scripts/connect.js';
+import { connectionSettings } from '../scripts/connect.js';
 import { stateDir } from '../scripts/state.js';
 import { taskQueues } from '../workflows/messages.js';
 
@@ -25,7 +25,7 @@ export interface WorkerSettings {
 
 /** Runs until SIGTERM or SIGINT; trainers then finish their epoch, save and end. */
 export async function runWorker(settings: WorkerSettings): Promise<void> {
-  const { namespace, ...options } = await connectionOptions();
+  const { namespace, ...options } = await connectionSettings();
   const connection = await NativeConnection.connect(options);
   const dir = stateDir();
   const slots = settings.slots ?? settings.gpus?.length ?? os.availableParallelism();

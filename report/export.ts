@@ -1,0 +1,30 @@
+/** A study's record as files for other programs. */
+import { canonicalJson, type StudyRecord } from '../core/record.js';
+
+/** RFC 4180: quoted when a comma, quote or line break is inside. */
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return '';
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+const lines = (rows: readonly (readonly unknown[])[]) =>
+  rows.map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
+
+/** `trials`: one row a trial, its configuration in columns `config.<name>`. `curves`: one row per trial and epoch, exact. */
+export function exportCsv(record: StudyRecord): { readonly trials: string; readonly curves: string } {
+  const names = [...new Set(record.trials.flatMap((trial) => Object.keys(trial.config)))];
+  const head = ['id', 'bracket', 'index', 'seed', 'fate', 'epochs', 'value', ...names.map((name) => `config.${name}`)];
+  const rows = record.trials.map((trial) => [
+    ...[trial.id, trial.bracket, trial.index, trial.seed, trial.fate],
+    ...[trial.divergedAt ?? trial.values.length, trial.values.at(-1)],
+    ...names.map((name) => trial.config[name]),
+  ]);
+  const curves = record.trials.flatMap((trial) => trial.values.map((value, i) => [trial.id, i + 1, value]));
+  return { trials: lines([head, ...rows]), curves: lines([['trial', 'epoch', 'value'], ...curves]) };
+}
+
+/** The canonical record. */
+export function exportJson(record: StudyRecord): string {
+  return canonicalJson(record);
+}

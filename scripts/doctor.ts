@@ -1,0 +1,106 @@
+/** Looks a set-up over. */
+import { accessSync, constants, existsSync, mkdirSync, statfsSync } from 'node:fs';
+import pc from 'picocolors';
+import { searchAttributes, taskQueues } from '../workflows/messages.js';
+import { withClient } from './connect.js';
+import { missingPollers } from './pollers.js';
+import { stateDir } from './state.js';
+import { cachedCli } from './temporal-cli.js';
+
+export interface Check {
+  readonly name: string;
+  readonly state: 'fine' | 'note' | 'wrong';
+  readonly found: string;
+  /** The one line that mends it. */
+  readonly fix?: string;
+}
+
+export async function doctor(): Promise<Check[]> {
+  const checks: Check[] = [];
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const nodeFine = major > 20 || (major === 20 && minor >= 19);
+  checks.push({
+    name: 'Node',
+    state: nodeFine ? 'fine' : 'wrong',
+    found: process.versions.node,
+    ...(nodeFine ? {} : { fix: 'install Node 20.19 or newer' }),
+  });
+  checks.push(stateFolder());
+  const outside = process.env['TEMPORAL_ADDRESS'];
+  if (outside)
+    checks.push({ name: 'Temporal', state: 'note', found: `TEMPORAL_ADDRESS=${outside}, nothing is started here` });
+  else {
+    const cached = existsSync(cachedCli());
+    checks.push({
+      name: 'Temporal CLI',
+      state: cached ? 'fine' : 'note',
+      found: cached ? cachedCli() : 'not in the cache',
+      ...(cached ? {} : { fix: 'everband server (finds, downloads or builds it)' }),
+    });
+  }
+  try {
+    await withClient(async (client) => {
+      const { namespace } = client.options;
+      checks.push({ name: 'server', state: 'fine', found: `answers, namespace ${namespace}` });
+      const { customAttributes } = await client.connection.operatorService.listSearchAttributes({ namespace });
+      const missing = Object.entries(searchAttributes).filter(([name]) => !(name in (customAttributes ?? {})));
+      const type = { KEYWORD: 'Keyword', INT: 'Int', DOUBLE: 'Double' } as const;
+      const flags = missing.map(([name, kind]) => `--name ${name} --type ${type[kind]}`).join(' ');
+      checks.push({
+        name: 'search attributes',
+        state: missing.length === 0 ? 'fine' : 'wrong',
+        found: missing.length === 0 ? 'registered' : `missing: ${missing.map(([name]) => name).join(', ')}`,
+        ...(missing.length === 0 ? {} : { fix: `temporal operator search-attribute create ${flags}` }),
+      });
+    });
+    const idle = new Set(await missingPollers(Object.values(taskQueues)));
+    for (const [role, queue] of Object.entries(taskQueues)) {
+      const polled = !idle.has(queue);
+      checks.push({
+        name: `worker ${role}`,
+        state: polled ? 'fine' : 'note',
+        found: polled ? 'polls' : 'nobody polls',
+        ...(polled ? {} : { fix: `everband worker ${role}` }),
+      });
+    }
+  } catch (error) {
+    checks.push({
+      name: 'server',
+      state: 'wrong',
+      found: (error as Error).message.split('. Fix')[0] ?? '',
+      fix: 'everband server',
+    });
+  }
+  return checks;
+}
+
+function stateFolder(): Check {
+  const folder = stateDir();
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+    const { bavail, bsize } = statfsSync(folder);
+    const free = (bavail * bsize) / 1e9;
+    const enough = free > 1;
+    return {
+      name: 'state folder',
+      state: enough ? 'fine' : 'wrong',
+      found: `${folder}, ${free.toFixed(0)} GB free`,
+      ...(enough ? {} : { fix: 'free some disk, or set EVERBAND_HOME to a larger one' }),
+    };
+  } catch {
+    return {
+      name: 'state folder',
+      state: 'wrong',
+      found: `${folder} cannot be written`,
+      fix: 'set EVERBAND_HOME to a folder you own',
+    };
+  }
+}
+
+export function printChecks(checks: readonly Check[]): string {
+  const mark = { fine: pc.green('ok   '), note: pc.yellow('note '), wrong: pc.red('WRONG') };
+  return checks
+    .map(({ name, state, found, fix }) => `${mark[state]} ${name}: ${found}${fix ? `\n      fix: ${fix}` : ''}`)
+    .join('\n');
+}

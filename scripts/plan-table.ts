@@ -1,0 +1,41 @@
+/** The bracket table, before a single epoch is spent. */
+import { planStudy } from '../core/plan.js';
+import type { Study } from '../core/study.js';
+import { duration, table } from './terminal.js';
+
+export function planTable(study: Study, epochSeconds?: number): string {
+  const plan = planStudy(study.scheduler, study.predictor);
+  const rows = plan.brackets.flatMap((bracket) =>
+    bracket.rounds.map((round) => [
+      round.index === 0 ? bracket.id : '',
+      round.index,
+      round.trials,
+      round.from,
+      round.to,
+      round.decisionPoint ?? '-',
+      round.trials * (round.to - round.from),
+    ])
+  );
+  const lines = [
+    table(['bracket', 'round', 'trials', 'from', 'to', 'decision', study.budgetUnit], rows),
+    '',
+    `${plan.trials} trials, ${plan.epochs} ${study.budgetUnit} with resume from checkpoints, ${plan.epochsFromScratch} from scratch`,
+  ];
+  if (study.predictor.type === 'swift') {
+    const together = study.scheduler.type === 'hyperband' && study.scheduler.order === 'together';
+    lines.push(
+      together
+        ? 'swift: brackets together share no curves and save less than one after the other'
+        : `swift: an upper bound, trials predicted to lose stop at their decision point (d=${study.predictor.minCurves})`
+    );
+  }
+  if (study.scheduler.type === 'hyperband' && study.scheduler.iterations === 'untilLimit')
+    lines.push('one iteration shown; it repeats until a limit');
+  if (epochSeconds !== undefined) {
+    const all = plan.epochs * epochSeconds;
+    lines.push(
+      `at ${epochSeconds} s each: ${duration(all)} of training, at best ${duration(all / study.parallelism)} with ${study.parallelism} at once`
+    );
+  }
+  return lines.join('\n');
+}

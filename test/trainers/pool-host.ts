@@ -1,0 +1,9 @@
+/** A stand-in for a worker: runs one trainer that has a child of its own, until it is killed. */
+import { ProcessPool } from '../../trainers/process-pool.js';
+
+const pool = new ProcessPool({ slots: 1 });
+const command = ['/bin/sh', '-c', 'sleep 600 & echo "$$ $!"; trap "" TERM; wait'];
+const lease = await pool.acquire({ command, cwd: '/', env: {} }, new AbortController().signal);
+const event = await lease?.process.next(5000);
+console.log(event?.type === 'line' ? event.line : 'nothing');
+setInterval(() => {}, 1000);

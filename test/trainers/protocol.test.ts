@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { formatEpoch, parseLine } from '../../trainers/protocol.js';
+
+describe('line protocol', () => {
+  const value = (line: string) => {
+    const message = parseLine(line, 'loss');
+    return message.type === 'epoch' ? message.value : message.type;
+  };
+
+  it('reads an epoch', () => {
+    assert.deepEqual(parseLine('{"epoch":3,"loss":0.5,"checkpoint":"e3"}', 'loss'), {
+      ...{ type: 'epoch', epoch: 3, value: 0.5, checkpoint: 'e3' },
+    });
+  });
+
+  it('reads what is no number as a divergence', () => {
+    assert.equal(value('{"epoch": 1, "loss": NaN}'), 'nan');
+    assert.equal(value('{"epoch": 1, "loss": Infinity, "note": "NaN"}'), 'inf');
+    assert.equal(value('{"epoch": 1, "loss": -Infinity}'), '-inf');
+    assert.equal(value('{"epoch": 1, "loss": null}'), 'nan');
+    assert.equal(value('{"epoch": 1, "loss": 1e999}'), 'inf');
+  });
+
+  it('takes anything else for the log', () => {
+    for (const line of ['', 'epoch 3', '{"loss":1}', '{not json', '[1]', '{"lr":0.1}']) assert.equal(value(line), 'log');
+  });
+
+  it('tells a broken protocol line from the log', () => {
+    for (const line of ['{"epoch":3,"lo', '{"epoch":"3","loss":1}', '{"epoch":3}', '{"epoch":3,"loss":"0.5"}']) {
+      assert.equal(value(line), 'malformed', line);
+    }
+  });
+
+  it('allows a metric called error', () => {
+    assert.equal(parseLine('{"epoch":1,"error":0.25}', 'error').type, 'epoch');
+    assert.deepEqual(parseLine('{"error":"no data"}', 'error'), { type: 'error', message: 'no data' });
+  });
+
+  it('writes what it reads', () => {
+    assert.equal(value(formatEpoch(1, { loss: NaN })), 'nan');
+    assert.equal(value(formatEpoch(1, { loss: 0.1 + 0.2 }, 'a "name"')), 0.1 + 0.2);
+  });
+});
