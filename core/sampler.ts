@@ -25,7 +25,7 @@ const mostRedraws = 100;
 export function createSampler(study: Study, table: readonly Config[] | null): Sampler {
   const draws: Draw[] = [];
   const seen = new Set<string>();
-  const at = table ? fromList(table, false) : study.sampler.type === 'grid' ? gridDraws() : randomDraws;
+  const at = table ? fromList(table, 0) : study.sampler.type === 'grid' ? gridDraws() : randomDraws;
 
   function randomDraws(globalIndex: number): Draw {
     const random = stream(study.seed, 'config', globalIndex);
@@ -40,22 +40,23 @@ export function createSampler(study: Study, table: readonly Config[] | null): Sa
   }
 
   function gridDraws() {
-    return fromList(gridOf(study.space, study.sampler.pointsPerDimension), true);
+    return fromList(gridOf(study.space, study.sampler.pointsPerDimension), study.tryFirst.length);
   }
 
-  /** Every entry once in a seeded order, then again in another. */
-  function fromList(list: readonly Config[], countRepeats: boolean): (globalIndex: number) => Draw {
+  /** Every entry once in a seeded order, then again in another; the first `skipped` trials have theirs already. */
+  function fromList(list: readonly Config[], skipped: number): (globalIndex: number) => Draw {
     if (list.length === 0) throw new RangeError('nothing to draw from');
     let pass = -1;
     let order: number[] = [];
     return (globalIndex) => {
-      const wanted = Math.floor(globalIndex / list.length);
+      const position = globalIndex - skipped;
+      const wanted = Math.floor(position / list.length);
       if (wanted !== pass) {
         pass = wanted;
         order = stream(study.seed, 'order', pass).permutation(list.length);
       }
-      const config = list[order[globalIndex % list.length] as number] as Config;
-      return { config, avoided: 0, kept: countRepeats && pass > 0 };
+      const config = list[order[position % list.length] as number] as Config;
+      return { config, avoided: 0, kept: !table && seen.has(configKey(config)) };
     };
   }
 

@@ -18,8 +18,9 @@ function sorted(value: Json): Json {
 /** Whether a parameter with this condition is active, given the parameters before it. */
 function active(when: Condition | undefined, config: Config): boolean {
   if (!when) return true;
-  const value = config[when.parameter];
-  return value !== undefined && when.in.some((one) => JSON.stringify(sorted(one)) === JSON.stringify(sorted(value)));
+  if (!Object.hasOwn(config, when.parameter)) return false;
+  const value = config[when.parameter] as Json;
+  return when.in.some((one) => JSON.stringify(sorted(one)) === JSON.stringify(sorted(value)));
 }
 
 /** One random configuration. Every parameter takes its draws whether active or not, so none shifts another's. */
@@ -54,21 +55,24 @@ function draw(parameter: Parameter, u: number): Json {
 
 /** Uniform over low, low + step, ... */
 function onStep(low: number, high: number, step: number, u: number): number {
-  return valueAt(low, step, Math.floor(u * stepCount(low, high, step)));
+  return valueAt(low, high, step, Math.floor(u * stepCount(low, high, step)));
 }
 
 function stepCount(low: number, high: number, step: number): number {
   return Math.floor((high - low) / step + 1e-9) + 1;
 }
 
-/** low + k * step, free of the trailing digits a sum of decimals leaves. */
-function valueAt(low: number, step: number, k: number): number {
-  return Number((low + k * step).toPrecision(12));
+/** low + k * step up to `high`, free of the trailing digits a sum of decimals leaves; whole numbers are exact. */
+function valueAt(low: number, high: number, step: number, k: number): number {
+  const value = low + k * step;
+  if (Number.isInteger(low) && Number.isInteger(step)) return value;
+  const short = Math.abs(value) < step * 1e-9 ? 0 : Number(value.toPrecision(12));
+  return clamp(Math.abs(short - value) <= step * 1e-9 ? short : value, low, high);
 }
 
 function nearestStep(low: number, high: number, step: number, value: number): number {
   const k = Math.min(Math.round((value - low) / step), stepCount(low, high, step) - 1);
-  return valueAt(low, step, k);
+  return valueAt(low, high, step, k);
 }
 
 /** Each integer has the share of the logarithmic axis around it. */
@@ -82,10 +86,16 @@ function clamp(value: number, low: number, high: number): number {
   return Math.min(Math.max(value, low), high);
 }
 
-/** Every combination once, inactive parameters left out. `points` per continuous dimension. */
-export function gridOf(space: SearchSpace, points: number): Config[] {
+/**
+ * Every combination once, inactive parameters left out. `points` per continuous dimension. A grid of more than `most`
+ * combinations is a RangeError before it fills the memory.
+ */
+export function gridOf(space: SearchSpace, points: number, most = Infinity): Config[] {
   let configs: Config[] = [{}];
   for (const [name, parameter] of Object.entries(space)) {
+    const own = gridLength(parameter, points);
+    const taking = configs.reduce((sum, config) => sum + (active(parameter.when, config) ? own : 1), 0);
+    if (taking > most) throw new RangeError(`the grid has more than ${most} combinations`);
     const values = gridValues(parameter, points);
     configs = configs.flatMap((config) =>
       active(parameter.when, config) ? values.map((value) => ({ ...config, [name]: value })) : [config]
@@ -94,24 +104,32 @@ export function gridOf(space: SearchSpace, points: number): Config[] {
   return configs;
 }
 
+/** At least as many as `gridValues` has. */
+function gridLength(parameter: Parameter, points: number): number {
+  if (parameter.type === 'fixed') return 1;
+  if (parameter.type === 'choice') return parameter.values.length;
+  const { low, high, step } = parameter;
+  return step !== undefined && !(parameter.type === 'int' && parameter.log) ? stepCount(low, high, step) : points;
+}
+
 function gridValues(parameter: Parameter, points: number): readonly Json[] {
   switch (parameter.type) {
     case 'fixed':
       return [parameter.value];
     case 'choice':
-      return parameter.values;
+      return [...new Map(parameter.values.map((value) => [JSON.stringify(sorted(value)), value])).values()];
     case 'int':
     case 'float': {
-      const { low, high } = parameter;
-      const discrete = parameter.step !== undefined && !parameter.log;
-      if (discrete) {
-        const step = parameter.step as number;
-        return Array.from({ length: stepCount(low, high, step) }, (_, k) => valueAt(low, step, k));
+      const { low, high, step } = parameter;
+      if (step !== undefined && !(parameter.type === 'int' && parameter.log)) {
+        return Array.from({ length: stepCount(low, high, step) }, (_, k) => valueAt(low, high, step, k));
       }
       const at = (k: number) => (points === 1 ? 0.5 : k / (points - 1));
       const values = Array.from({ length: points }, (_, k) => {
         const u = at(k);
-        if (parameter.type === 'int') return clamp(Math.round(exp(log(low) + u * (log(high) - log(low)))), low, high);
+        if (parameter.type === 'int') {
+          return nearestStep(low, high, parameter.step, exp(log(low) + u * (log(high) - log(low))));
+        }
         return parameter.log ? clamp(exp(log(low) + u * (log(high) - log(low))), low, high) : low + u * (high - low);
       });
       return [...new Set(values)];
@@ -155,8 +173,10 @@ function checkValue(parameter: Parameter, value: Json): string | null {
     case 'float': {
       if (typeof value !== 'number') return 'must be a number';
       if (parameter.type === 'int' && !Number.isInteger(value)) return 'must be a whole number';
-      const inside = value >= parameter.low && value <= parameter.high;
-      return inside ? null : `must lie between ${parameter.low} and ${parameter.high}`;
+      const { low, high, step } = parameter;
+      if (!(value >= low && value <= high)) return `must lie between ${low} and ${high}`;
+      const offStep = step !== undefined && Math.abs(value - nearestStep(low, high, step, value)) > step * 1e-6;
+      return offStep ? `must be ${low} plus a multiple of ${step}` : null;
     }
   }
 }

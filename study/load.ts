@@ -44,7 +44,7 @@ async function importModule(file: string, extension: string): Promise<Record<str
 /** One block per problem: path, value seen, rule, nearest right key. */
 export function formatProblems(problems: readonly Problem[], source: string): string {
   const lines = problems.map(({ path: at, value, rule, suggestion }) => {
-    const seen = value === undefined ? '' : ` (is ${shorten(JSON.stringify(value))})`;
+    const seen = value === undefined ? '' : ` (is ${shorten(JSON.stringify(value) ?? typeof value)})`;
     const meant = suggestion === undefined ? '' : `; did you mean ${suggestion}?`;
     return `  ${at === '' ? 'the file' : at}${seen}: ${rule}${meant}`;
   });

@@ -219,6 +219,8 @@ function rewrite(
   if (typeof value['sampler'] === 'string') value['sampler'] = { type: value['sampler'] };
   if (isMapping(value['scheduler']) && 'R' in value['scheduler']) {
     const { R, ...rest } = value['scheduler'];
+    if ('maxBudget' in rest)
+      problems.push({ path: 'scheduler.R', value: R, rule: 'is maxBudget: give one of the two' });
     value['scheduler'] = { maxBudget: R, ...rest };
   }
   if (isMapping(value['trainer'])) {
@@ -256,8 +258,10 @@ function rewrite(
 function rewriteParameter(one: unknown): unknown {
   if (!isMapping(one) || 'type' in one) return one;
   const { float, int, choice, fixed, ...rest } = one;
-  if (Array.isArray(float)) return { type: 'float', low: float[0] as unknown, high: float[1] as unknown, ...rest };
-  if (Array.isArray(int)) return { type: 'int', low: int[0] as unknown, high: int[1] as unknown, ...rest };
+  if (Array.isArray(float) && float.length === 2)
+    return { type: 'float', low: float[0] as unknown, high: float[1] as unknown, ...rest };
+  if (Array.isArray(int) && int.length === 2)
+    return { type: 'int', low: int[0] as unknown, high: int[1] as unknown, ...rest };
   if (choice !== undefined) return { type: 'choice', values: choice, ...rest };
   if (fixed !== undefined) return { type: 'fixed', value: fixed, ...rest };
   return one;
@@ -376,6 +380,8 @@ function crossRules(study: Study): Problem[] {
         'untilLimit',
         'needs a limit: limits.epochs, limits.deadlineSeconds or limits.target'
       );
+    if (scheduler.order === 'together' && scheduler.iterations === 'untilLimit')
+      refuse('scheduler.iterations', 'untilLimit', 'needs brackets one after the other: leave order out');
     if (scheduler.order === 'together' && (limits.epochs !== undefined || limits.target !== undefined)) {
       refuse(
         'scheduler.order',
@@ -386,10 +392,19 @@ function crossRules(study: Study): Problem[] {
   }
   if (scheduler.type === 'full' && predictor.type === 'swift')
     refuse('predictor', 'swift', 'Swift decides between rungs; full training has none to promote to');
-  if (problems.length === 0 && planStudy(scheduler, predictor, 1).trials > 100_000)
-    refuse('scheduler', planStudy(scheduler, predictor, 1).trials, 'at most 100,000 trials an iteration');
-  if (study.sampler.type === 'grid' && gridOf(space, study.sampler.pointsPerDimension).length > 1_000_000)
-    refuse('sampler', study.sampler, 'the grid has more than a million points');
+  if (problems.length === 0) {
+    const iterations =
+      scheduler.type === 'hyperband' && scheduler.iterations !== 'untilLimit' ? scheduler.iterations : 1;
+    const trials = planStudy(scheduler, predictor, 1).trials * iterations;
+    if (trials > 100_000) refuse('scheduler', trials, 'at most 100,000 trials a study');
+  }
+  if (study.sampler.type === 'grid') {
+    try {
+      gridOf(space, study.sampler.pointsPerDimension, 1_000_000);
+    } catch {
+      refuse('sampler', study.sampler, 'the grid has more than a million points');
+    }
+  }
   study.tryFirst.forEach((config, i) => {
     for (const problem of checkConfig(space, config)) refuse(`tryFirst.${i}`, config, problem);
   });

@@ -110,7 +110,6 @@ export class TrainerProcess {
   }
 
   send(request: object): void {
-    this.tail.length = 0;
     (this.child.stdin as Writable).write(JSON.stringify(request) + '\n');
   }
 
@@ -148,6 +147,7 @@ export class TrainerProcess {
   /** Drops what was said between two segments. */
   forget(): void {
     this.events.length = 0;
+    this.tail.length = 0;
   }
 
   /** Makes a waiting `next` return. */

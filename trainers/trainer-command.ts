@@ -1,6 +1,7 @@
 /** How a trainer is started. */
+import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { CommandTrainer, ModuleTrainer } from '../core/study.js';
 import type { TrainerCommand } from './process-pool.js';
 
@@ -9,7 +10,7 @@ export function trainerCommand(trainer: CommandTrainer | ModuleTrainer): Trainer
   // Built, there is a .js beside this file; from source, a .ts that needs a loader.
   const fromSource = import.meta.url.endsWith('.ts');
   const runner = fileURLToPath(new URL(`./module-runner.${fromSource ? 'ts' : 'js'}`, import.meta.url));
-  const loader = fromSource ? ['--import', import.meta.resolve('tsx')] : [];
+  const loader = fromSource ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : [];
   return {
     command: [process.execPath, ...loader, runner, trainer.module],
     cwd: path.dirname(trainer.module),

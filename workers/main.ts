@@ -2,7 +2,7 @@
 import os from 'node:os';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createPredictActivities } from '../activities/predict.js';
 import { createRecordActivities } from '../activities/record.js';
 import { createTrainActivities } from '../activities/train.js';
@@ -25,6 +25,7 @@ export interface WorkerSettings {
 
 /** Runs until SIGTERM or SIGINT; trainers then finish their epoch, save and end. */
 export async function runWorker(settings: WorkerSettings): Promise<void> {
+  Runtime.install({ logger: new DefaultLogger('WARN', logToStderr) });
   const { namespace, ...options } = await connectionSettings();
   const connection = await NativeConnection.connect(options);
   const dir = stateDir();
@@ -73,6 +74,13 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
     for (const dispose of disposals) dispose();
     await connection.close();
   }
+}
+
+/** Warnings and errors, one line each; that a role registers no workflows is no news. */
+function logToStderr({ level, message, meta }: { level: string; message: string; meta?: unknown }): void {
+  if (message.startsWith('No workflows registered')) return;
+  const error = (meta as { error?: Error } | undefined)?.error;
+  console.error(`${level} ${message}${error ? `: ${error.message}` : ''}`);
 }
 
 /** The bundle made at build time, or the sources when there is none. */

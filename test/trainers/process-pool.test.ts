@@ -93,9 +93,13 @@ describe('process pool', function () {
 
   it('dies with a worker killed by kill -9, grandchildren too', async () => {
     pool = new ProcessPool({ slots: 1 });
-    const host = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('./pool-host.ts', import.meta.url))], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const host = spawn(
+      process.execPath,
+      ['--import', 'tsx', fileURLToPath(new URL('./pool-host.ts', import.meta.url))],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      }
+    );
     const [output] = (await once(host.stdout, 'data')) as [Buffer];
     const [trainer, grandchild] = output.toString().trim().split(' ').map(Number);
     assert.ok(isRunning(trainer) && isRunning(grandchild));

@@ -22,7 +22,8 @@ describe('line protocol', () => {
   });
 
   it('takes anything else for the log', () => {
-    for (const line of ['', 'epoch 3', '{"loss":1}', '{not json', '[1]', '{"lr":0.1}']) assert.equal(value(line), 'log');
+    for (const line of ['', 'epoch 3', '{"loss":1}', '{not json', '[1]', '{"lr":0.1}'])
+      assert.equal(value(line), 'log');
   });
 
   it('tells a broken protocol line from the log', () => {

@@ -1,0 +1,98 @@
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import everband, os, time
+for request in everband.requests():
+    print('{"epoch": 99} printed')
+    os.system("echo from a child")
+    state = int(request.checkpoint.read_text()) if request.checkpoint else 0
+    for epoch in request.epochs():
+        state += epoch
+        loss = float("nan") if epoch == request.config.get("nan_at") else state
+        if request.config.get("slow"):
+            request.report(loss=loss)
+            print("slept", flush=True)
+            time.sleep(0.3)
+        elif request.config.get("forget"):
+            pass
+        else:
+            request.report(loss=loss, checkpoint=lambda path: path.write_text(str(state)))
+"""
+
+
+class Trainer:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parent.parent,
+        )
+
+    def ask(self, config: dict, start: int = 0, to: int = 2, checkpoint: "Path | None" = None) -> None:
+        request = {
+            **{"everband": 1, "study": "s", "trial": "t", "config": config, "seed": 1, "metric": "loss"},
+            **{"from": start, "to": to, "checkpoint": checkpoint and str(checkpoint), "checkpointDir": str(self.folder)},
+        }
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+
+    def line(self) -> dict:
+        return json.loads(self.process.stdout.readline())
+
+
+def test_trains_request_after_request_and_keeps_prints_out(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path)
+    trainer.ask({})
+    assert trainer.line() == {"epoch": 1, "loss": 1.0, "checkpoint": "epoch-1"}
+    assert trainer.line() == {"epoch": 2, "loss": 3.0, "checkpoint": "epoch-2"}
+    assert trainer.line() == {"ready": True}
+    trainer.ask({}, start=2, to=3, checkpoint=tmp_path / "epoch-2")
+    assert trainer.line() == {"epoch": 3, "loss": 6.0, "checkpoint": "epoch-3"}
+    out, err = trainer.process.communicate()
+    assert out == '{"ready": true}\n'
+    assert trainer.process.returncode == 0
+    assert "printed" in err and "from a child" in err
+
+
+def test_a_divergence_ends_the_epochs(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path)
+    trainer.ask({"nan_at": 1}, to=5)
+    assert trainer.process.stdout.readline() == '{"epoch": 1, "loss": NaN}\n'
+    assert trainer.line() == {"ready": True}
+    trainer.process.communicate()
+
+
+def test_sigterm_finishes_the_epoch(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path)
+    trainer.ask({"slow": True}, to=100)
+    trainer.line()
+    trainer.process.send_signal(signal.SIGTERM)
+    out, _ = trainer.process.communicate(timeout=10)
+    assert trainer.process.returncode == 0
+    assert len(out.splitlines()) <= 1
+
+
+def test_sigterm_ends_a_waiting_trainer(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path)
+    trainer.ask({})
+    for _ in range(3):
+        trainer.line()
+    trainer.process.send_signal(signal.SIGTERM)
+    assert trainer.process.wait(timeout=10) == 0
+    trainer.process.communicate()
+
+
+def test_an_epoch_without_a_report_is_an_error(tmp_path: Path) -> None:
+    trainer = Trainer(tmp_path)
+    trainer.ask({"forget": True})
+    _, err = trainer.process.communicate(timeout=10)
+    assert trainer.process.returncode != 0
+    assert "epoch 1 ended without request.report(loss=...)" in err

@@ -1,0 +1,163 @@
+/** A real server and real worker processes in a folder of their own, for tests. Ends only what it started. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { readRecord } from '../activities/record-store.js';
+import { createSampler } from '../core/sampler.js';
+import { runInMemory } from '../core/in-memory.js';
+import { predict } from '../core/predictors/predict.js';
+import type { StudyRecord, StudyResult } from '../core/record.js';
+import type { Study } from '../core/study.js';
+import type { SegmentOutcome, Trial } from '../core/trial.js';
+import { startServer, stopServer, type ServerInfo } from '../scripts/server.js';
+import { parseStudy } from '../study/schema.js';
+import { classify } from '../trainers/protocol.js';
+import { readTable } from '../trainers/replay.js';
+import { taskQueues, workflowIds, workflowTypes } from '../workflows/messages.js';
+
+const cli = fileURLToPath(new URL('../dist/scripts/everband.js', import.meta.url));
+
+/** Folder of the recorded curves; without it the test says what is missing, and fails in CI. */
+export function dataFolder(test: Mocha.Context): string {
+  const folder = process.env['EVERBAND_DATA'];
+  if (folder) return folder;
+  const message = 'EVERBAND_DATA is not set: point it at the folder that holds curves/mlpf.csv';
+  if (process.env['CI']) throw new Error(message);
+  console.log(`      skipped: ${message}`);
+  return test.skip();
+}
+
+export function studyOf(file: object): Study {
+  const parsed = parseStudy(file, { baseDir: process.cwd() });
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  return parsed.study;
+}
+
+/** What every run of the study must come to. `train` stands in for a trainer that is not replayed. */
+export function reference(
+  study: Study,
+  train?: (trial: Trial, from: number, to: number) => SegmentOutcome
+): Promise<StudyRecord> {
+  const table = study.trainer.type === 'replay' ? readTable(study.trainer) : null;
+  return runInMemory(study, {
+    propose: createSampler(study, table?.rows ?? null).propose,
+    train: train ?? ((trial, from, to) => recorded(table?.values[Number(trial.config['row'])] ?? [], from, to)),
+    predict,
+  });
+}
+
+/** Epochs from + 1 ... to of a recorded curve. */
+export function recorded(curve: readonly number[], from: number, to: number): SegmentOutcome {
+  const values = curve.slice(from, to);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad === -1) return { outcome: 'completed', values };
+  const nonFinite = classify(values[bad] as number) as 'nan' | 'inf' | '-inf';
+  return { outcome: 'diverged', values: values.slice(0, bad), nonFinite };
+}
+
+export class Cluster {
+  readonly stateDir = mkdtempSync(path.join(os.tmpdir(), 'everband-test-'));
+  private readonly workers = new Set<ChildProcess>();
+  private server: ServerInfo | null = null;
+  private connection: Connection | null = null;
+
+  async start(): Promise<ServerInfo> {
+    this.server = await startServer(this.stateDir, () => undefined);
+    return this.server;
+  }
+
+  async client(): Promise<Client> {
+    this.connection ??= await Connection.connect({ address: this.server?.address ?? '' });
+    return new Client({ connection: this.connection });
+  }
+
+  /** kill -9 of the server; `start` brings it back over the same database. */
+  killServer(): void {
+    if (this.server?.pid) process.kill(this.server.pid, 'SIGKILL');
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    const { TEMPORAL_ADDRESS: _, ...others } = process.env;
+    return { ...others, EVERBAND_HOME: this.stateDir, NO_COLOR: '1' };
+  }
+
+  /** A worker process; resolves once it polls. */
+  async worker(roles: readonly string[], slots = 2): Promise<ChildProcess> {
+    const child = spawn(process.execPath, [cli, 'worker', ...roles, '--slots', String(slots)], {
+      env: this.environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.workers.add(child);
+    child.once('exit', () => this.workers.delete(child));
+    let errors = '';
+    child.stderr?.on('data', (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-4000)));
+    await new Promise<void>((resolve, reject) => {
+      child.stdout?.on('data', (chunk: Buffer) => chunk.toString().includes('worker ready') && resolve());
+      child.once('exit', (code) => reject(new Error(`worker ended with ${code}: ${errors}`)));
+    });
+    return child;
+  }
+
+  /** Runs the command and gives what it printed. */
+  async everband(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+    const child = spawn(process.execPath, [cli, ...args], { env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const code = await new Promise<number>((resolve) => child.once('close', (status) => resolve(status ?? -1)));
+    return { code, out, err };
+  }
+
+  async begin(study: Study): Promise<void> {
+    const client = await this.client();
+    await client.workflow.start(workflowTypes.study, {
+      workflowId: workflowIds.study(study.name),
+      taskQueue: taskQueues.orchestrate,
+      args: [study],
+    });
+  }
+
+  async result(study: Study): Promise<StudyResult> {
+    const client = await this.client();
+    return (await client.workflow.getHandle(workflowIds.study(study.name)).result()) as StudyResult;
+  }
+
+  record(study: Study): StudyRecord {
+    const record = readRecord(this.stateDir, study.name);
+    if (!record) throw new Error(`no record of ${study.name}`);
+    return record;
+  }
+
+  /** Events of every workflow of the study. */
+  async events(study: Study): Promise<{ total: number; most: number; bytes: number }> {
+    const client = await this.client();
+    let total = 0;
+    let most = 0;
+    let bytes = 0;
+    for await (const { workflowId, runId } of client.workflow.list({
+      query: `WorkflowId STARTS_WITH '${workflowIds.study(study.name)}'`,
+    })) {
+      const { raw } = await client.workflow.getHandle(workflowId, runId).describe();
+      const length = Number(raw.workflowExecutionInfo?.historyLength ?? 0);
+      total += length;
+      most = Math.max(most, length);
+      bytes += Number(raw.workflowExecutionInfo?.historySizeBytes ?? 0);
+    }
+    return { total, most, bytes };
+  }
+
+  async end(): Promise<void> {
+    const gone = [...this.workers].map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
+    for (const worker of this.workers) worker.kill('SIGKILL');
+    await Promise.all(gone);
+    await this.connection?.close();
+    await stopServer(this.stateDir);
+    rmSync(this.stateDir, { recursive: true, force: true });
+  }
+}
+
+export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
