@@ -25,7 +25,7 @@ export function createRecordActivities({ stateDir }: { stateDir: string }): Reco
 
   return {
     async prepareStudy(input) {
-      const parsed = parseStudy(input, { baseDir: process.cwd() });
+      const parsed = parseStudy(input, { baseDir: process.cwd(), checkFiles: false });
       if (!parsed.ok) {
         const message = formatProblems(parsed.problems, 'workflow input');
         throw ApplicationFailure.nonRetryable(message, failureTypes.invalidStudy, parsed.problems);

@@ -5,15 +5,19 @@
  * const { name } = await startStudy('study.yaml');
  * console.log((await waitForResult(name)).best);
  */
+import { rmSync, writeFileSync } from 'node:fs';
 import {
   WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   type Client,
+  type WorkflowExecutionInfo,
 } from '@temporalio/client';
-import type { StudyResult } from '../core/record.js';
+import type { StudyRecord, StudyResult } from '../core/record.js';
 import type { Study } from '../core/study.js';
-import { readRecord } from '../activities/record-store.js';
+import { listRecords, readRecord, studyFolder } from '../activities/record-store.js';
+import { reportHtml } from '../report/html.js';
 import { formatProblems, loadStudy } from '../study/load.js';
 import { parseStudy } from '../study/schema.js';
 import {
@@ -24,19 +28,43 @@ import {
   workflowTypes,
   type BracketStatus,
   type Progress,
+  type RoundStatus,
   type StudyStatus,
   type TrialRow,
   type TrialsAnswer,
 } from '../workflows/messages.js';
 import { searchAttributesOf } from '../workflows/web-ui.js';
-import { withClient } from './connect.js';
+import { grpcCode, withClient } from './connect.js';
 import { CliError } from './errors.js';
+import { recordedStatus } from './recorded.js';
 import { stateDir } from './state.js';
 
 export type { Study } from '../core/study.js';
 export type { StudyResult, StudyRecord, TrialRecord } from '../core/record.js';
-export type { StudyStatus } from '../workflows/messages.js';
-export { readRecord } from '../activities/record-store.js';
+export type { StudyStatus, TrialRow } from '../workflows/messages.js';
+export { planStudy, type StudyPlan } from '../core/plan.js';
+export { CliError } from './errors.js';
+
+/** The canonical record of a study, beyond Temporal's retention; partial while it runs, null when there is none. */
+export function getRecord(name: string): StudyRecord | null {
+  return readRecord(stateDir(), name);
+}
+
+/** Writes one self-contained HTML file and gives its name. @throws CliError when there is no record */
+export function writeReport(name: string, file: string): string {
+  writeFileSync(file, reportHtml(recorded(name)));
+  return file;
+}
+
+/** @throws CliError when there is no record */
+export function recorded(name: string): StudyRecord {
+  const record = getRecord(name);
+  if (!record)
+    throw new CliError(
+      `no record of ${name} in ${stateDir()}. Fix: run this where its orchestrating worker runs, or set EVERBAND_HOME.`
+    );
+  return record;
+}
 
 /** Reads and checks a study file, or a study given as an object. @throws CliError with every problem at once */
 export async function checkStudy(study: string | object): Promise<Study> {
@@ -51,7 +79,7 @@ export async function startStudy(source: string | object): Promise<Study> {
   await withClient(async (client) => {
     if (readRecord(stateDir(), study.name)) {
       throw new CliError(
-        `a study named ${study.name} exists. Fix: another name, or \`everband delete ${study.name}\`.`
+        `a study named ${study.name} exists. Fix: another name (--name), or \`everband delete ${study.name}\`.`
       );
     }
     const brackets =
@@ -70,7 +98,7 @@ export async function startStudy(source: string | object): Promise<Study> {
     } catch (error) {
       if (error instanceof WorkflowExecutionAlreadyStartedError) {
         throw new CliError(
-          `study ${study.name} is known to the server already. Fix: another name, or \`everband delete ${study.name}\`.`
+          `study ${study.name} is known to the server already. Fix: another name (--name), or \`everband delete ${study.name}\`.`
         );
       }
       const text = String((error as Error & { cause?: unknown }).cause ?? error);
@@ -85,16 +113,47 @@ export async function startStudy(source: string | object): Promise<Study> {
   return study;
 }
 
-/** Waits for a study's end. */
+/** Waits for a study's end, through outages of the server too. @throws CliError when the study failed or is unknown */
 export async function waitForResult(name: string): Promise<StudyResult> {
-  return withClient((client) =>
-    orUnknown(name, client.workflow.getHandle(workflowIds.study(name)).result() as Promise<StudyResult>)
-  );
+  const closed = await closedStatus(name);
+  if (closed?.result) return closed.result;
+  return withClient((client) => resultOf(client, name));
 }
 
-/** How a study stands; running brackets answer for themselves. */
+export async function resultOf(client: Client, name: string): Promise<StudyResult> {
+  for (;;) {
+    try {
+      return (await client.workflow.getHandle(workflowIds.study(name)).result()) as StudyResult;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) throw unknownStudy(name);
+      if (error instanceof WorkflowFailedError) throw new CliError(`study ${name} failed: ${rootMessage(error)}`);
+      if (!['UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(grpcCode(error) ?? '')) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+}
+
+function rootMessage(error: Error): string {
+  const { cause } = error;
+  return cause instanceof Error ? rootMessage(cause) : error.message;
+}
+
+/** How a study stands; running brackets answer for themselves, a closed study's record for it. */
 export async function getStatus(name: string): Promise<StudyStatus> {
-  return withClient((client) => statusOf(client, name));
+  return (await closedStatus(name)) ?? (await withClient((client) => statusOf(client, name)));
+}
+
+/** A closed study out of its record: no worker, server or history needed. */
+export async function closedStatus(name: string): Promise<StudyStatus | null> {
+  const status = recordedStatus(stateDir(), name);
+  return status && !(await isRunning(name)) ? status : null;
+}
+
+async function isRunning(name: string): Promise<boolean> {
+  return withClient(async (client) => {
+    const { status } = await client.workflow.getHandle(workflowIds.study(name)).describe();
+    return status.name === 'RUNNING';
+  }).catch(() => false);
 }
 
 export async function statusOf(client: Client, name: string): Promise<StudyStatus> {
@@ -103,7 +162,7 @@ export async function statusOf(client: Client, name: string): Promise<StudyStatu
     status.brackets.map(async (bracket) => {
       if (bracket.state !== 'running') return bracket;
       const id = workflowIds.bracket(name, bracket.id);
-      return await query<BracketStatus>(client, name, id, queryNames.status).catch(() => bracket);
+      return query<BracketStatus>(client, name, id, queryNames.status).catch(() => bracket);
     })
   );
   const open = brackets.filter((bracket) => bracket.state === 'running').flatMap((bracket) => bracket.rounds);
@@ -121,13 +180,12 @@ function bestSoFar(status: StudyStatus, rounds: readonly { best: number | null; 
 
 /** Every trial of the study, in order of brackets. */
 export async function getTrials(name: string): Promise<TrialRow[]> {
-  const record = readRecord(stateDir(), name);
-  if (record?.result && record.trials.length > 0 && (await isClosed(name))) {
-    return record.trials.map((trial) => ({
+  if (await closedStatus(name)) {
+    return recorded(name).trials.map((trial) => ({
       id: trial.id,
       config: trial.config,
       fate: trial.fate,
-      epochs: trial.values.length + (trial.divergedAt === undefined ? 0 : 1),
+      epochs: trial.divergedAt ?? trial.values.length,
       value: trial.values.at(-1) ?? null,
     }));
   }
@@ -146,16 +204,11 @@ export async function getTrials(name: string): Promise<TrialRow[]> {
   });
 }
 
-async function isClosed(name: string): Promise<boolean> {
-  return withClient(async (client) => {
-    const { status } = await client.workflow.getHandle(workflowIds.study(name)).describe();
-    return status.name !== 'RUNNING';
-  }).catch(() => true);
-}
-
 /** A workflow that trains trials right now, with what it is doing. */
 export interface TrainingNow {
   readonly workflowId: string;
+  readonly bracket: string;
+  readonly round: RoundStatus;
   readonly progress: Progress;
 }
 
@@ -170,7 +223,7 @@ export async function trainingNow(client: Client, status: StudyStatus): Promise<
       for (let id = queue.shift(); id; id = queue.shift()) {
         const progress = await query<Progress>(client, name, id, queryNames.progress).catch(() => null);
         if (!progress) continue;
-        found.push({ workflowId: id, progress });
+        found.push({ workflowId: id, bracket: bracket.id, round, progress });
         queue.push(...progress.shards);
       }
     }
@@ -204,12 +257,15 @@ async function parkedUpdate(name: string, trial: string | null, updateName: stri
     if (wanted.length === 0) {
       const list = parked.map((one) => one.trial).join(', ') || 'none';
       throw new CliError(
-        `${trial === null ? 'no trial' : `trial ${trial}`} of ${name} is parked now (parked: ${list}). A trial whose round has closed keeps its rank; start a new study to run it again.`
+        `${trial === null ? `no trial of ${name} is parked` : `trial ${trial} of ${name} is not parked`} (parked: ${list}). A trial whose round has closed keeps its rank; start a new study to run it again.`
       );
     }
     const answers: string[] = [];
-    for (const one of wanted)
-      answers.push(await send(client, name, one.workflowId, updateName, { trial: one.trial, ...more }));
+    for (const one of wanted) {
+      const sent = send(client, name, one.workflowId, updateName, { trial: one.trial, ...more });
+      // Of many, one whose time ran out meanwhile must not keep the others waiting.
+      answers.push(await (trial === null ? sent.catch((error: unknown) => (error as Error).message) : sent));
+    }
     return answers;
   });
 }
@@ -249,7 +305,7 @@ async function query<T>(
   ...args: unknown[]
 ): Promise<T> {
   const handle = client.workflow.getHandle(workflowId);
-  return await orUnknown(
+  return orUnknown(
     name,
     client.connection.withDeadline(Date.now() + 10_000, () => handle.query<T, unknown[]>(queryName, ...args))
   );
@@ -259,8 +315,7 @@ async function orUnknown<T>(name: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError)
-      throw new CliError(`no study named ${name} on this server. Fix: \`everband list\` shows what there is.`);
+    if (error instanceof WorkflowNotFoundError) throw unknownStudy(name);
     const text = String((error as { cause?: unknown }).cause ?? error);
     if (/DEADLINE_EXCEEDED|no poller|Timeout expired/i.test(text)) {
       throw new CliError(
@@ -269,4 +324,107 @@ async function orUnknown<T>(name: string, work: Promise<T>): Promise<T> {
     }
     throw error;
   }
+}
+
+function unknownStudy(name: string): CliError {
+  return new CliError(`no study named ${name} on this server. Fix: \`everband list\` shows what there is.`);
+}
+
+/** One line of `everband list`. */
+export interface StudySummary {
+  readonly name: string;
+  /** What Temporal says (running, completed, failed, terminated ...), or `recorded`: only the record is left. */
+  readonly state: string;
+  readonly phase: string | null;
+  readonly best: number | null;
+}
+
+/** Studies of the server and of the records; without a server, of the records alone. */
+export async function listStudies(): Promise<StudySummary[]> {
+  const studies = new Map<string, StudySummary>();
+  const record = (name: string) => recordedStatus(stateDir(), name);
+  for (const name of listRecords(stateDir())) {
+    const status = record(name);
+    studies.set(name, { name, state: 'recorded', phase: status?.phase ?? null, best: status?.best?.value ?? null });
+  }
+  await withClient(async (client) => {
+    // The newest run of a study comes first.
+    for await (const found of client.workflow.list({ query: `WorkflowType = '${workflowTypes.study}'` })) {
+      const name = found.workflowId.replace(/^everband\//, '');
+      const known = studies.get(name);
+      if (known && known.state !== 'recorded') continue;
+      const attribute = (key: string) => (found.searchAttributes as Record<string, unknown[]>)[key]?.[0] ?? null;
+      studies.set(name, {
+        name,
+        state: found.status.name.toLowerCase(),
+        phase: attribute('EverbandPhase') as string | null,
+        best: known?.best ?? (attribute('EverbandBest') as number | null),
+      });
+    }
+  }).catch((error: unknown) => {
+    if (studies.size === 0) throw error;
+  });
+  return [...studies.values()];
+}
+
+/**
+ * Removes the records, checkpoints, logs and workflows of a study; gives what there was.
+ * @throws CliError when it runs and `force` is false, or when there is none
+ */
+export async function deleteStudy(name: string, force = false): Promise<{ workflows: number; recorded: boolean }> {
+  const known = listRecords(stateDir()).includes(name);
+  const { workflows, terminated } = await withClient((client) => deleteWorkflows(client, name, force));
+  if (workflows === 0 && !known) throw unknownStudy(name);
+  // Trainers of a terminated study learn of it by their next heartbeat; until then they write.
+  if (terminated) await new Promise((resolve) => setTimeout(resolve, 3000));
+  rmSync(studyFolder(stateDir(), name), { recursive: true, force: true });
+  return { workflows, recorded: known };
+}
+
+async function deleteWorkflows(
+  client: Client,
+  name: string,
+  force: boolean
+): Promise<{ workflows: number; terminated: boolean }> {
+  const id = workflowIds.study(name);
+  const root = client.workflow.getHandle(id);
+  const alive = () =>
+    root.describe().then(
+      ({ status }) => status.name === 'RUNNING',
+      (error: unknown) => {
+        if (error instanceof WorkflowNotFoundError) return null;
+        throw error;
+      }
+    );
+  const running = await alive();
+  if (running && !force)
+    throw new CliError(`study ${name} is running. Fix: \`everband stop ${name}\`, or delete it with --force.`);
+  if (running) await root.terminate('deleted').catch(() => undefined);
+  const gone = new Set<string>();
+  // Visibility lags a little behind, and a round may start its last child meanwhile.
+  for (let quiet = 0, tries = 0; (quiet < 2 || (await alive()) !== null) && tries < 100; tries++) {
+    const found: WorkflowExecutionInfo[] = [];
+    const query = `WorkflowId = '${id}' OR WorkflowId STARTS_WITH '${id}/'`;
+    for await (const one of client.workflow.list({ query })) found.push(one);
+    quiet = found.length === 0 ? quiet + 1 : 0;
+    for (const { workflowId, runId, status } of found) {
+      if (status.name === 'RUNNING') {
+        await client.workflow
+          .getHandle(workflowId, runId)
+          .terminate('deleted')
+          .catch(() => undefined);
+      }
+      gone.add(runId);
+      await client.workflowService
+        .deleteWorkflowExecution({
+          namespace: client.options.namespace,
+          workflowExecution: { workflowId, runId },
+        })
+        .catch((error: unknown) => {
+          if (grpcCode(error) !== 'NOT_FOUND') throw error;
+        });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return { workflows: gone.size, terminated: running === true };
 }

@@ -11,37 +11,108 @@ export interface ConnectionSettings {
   readonly namespace: string;
   readonly tls?: NonNullable<ConnectionOptions['tls']>;
   readonly apiKey?: string;
+  readonly metadata?: Record<string, string>;
 }
 
 /** @throws CliError when nothing says where a server is */
 export async function connectionSettings(): Promise<ConnectionSettings> {
-  const { connectionOptions: found, namespace } = loadClientConnectConfig();
-  const { address, tls, apiKey } = found;
-  const secrets = { ...(tls ? { tls } : {}), ...(typeof apiKey === 'string' ? { apiKey } : {}) };
-  if (address) return { address, namespace: namespace ?? 'default', ...secrets };
+  const named = namedCluster();
+  if (named) return named;
   const embedded = await serverInfo(stateDir());
   if (!embedded) throw new CliError('no Temporal server runs here. Fix: `everband server`, or set TEMPORAL_ADDRESS.');
   return { address: embedded.address, namespace: embedded.namespace };
 }
 
-/** Runs `use` with a client and closes it. */
+/** The cluster that TEMPORAL_* or a profile names; null when none does. */
+function namedCluster(): ConnectionSettings | null {
+  const { connectionOptions, namespace } = readConfig();
+  const { address, tls, apiKey, metadata } = connectionOptions;
+  if (!address) return null;
+  return {
+    address,
+    namespace: namespace ?? 'default',
+    ...(tls ? { tls } : {}),
+    ...(typeof apiKey === 'string' ? { apiKey } : {}),
+    ...(metadata ? { metadata: metadata as Record<string, string> } : {}),
+  };
+}
+
+function readConfig(): ReturnType<typeof loadClientConnectConfig> {
+  try {
+    return loadClientConnectConfig();
+  } catch (error) {
+    throw new CliError(
+      `Temporal's configuration cannot be read (${(error as Error).message}). Fix: TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE or the file itself.`,
+      2
+    );
+  }
+}
+
+/** Runs `use` with a client and closes it. @throws CliError with one line and its fix when the cluster refuses */
 export async function withClient<T>(use: (client: Client) => Promise<T>): Promise<T> {
   const { namespace, ...options } = await connectionSettings();
   const connection = await Connection.connect({ ...options, connectTimeout: 5000 }).catch((error: unknown) => {
     const reason = (error as Error).message.split('\n')[0];
-    throw new CliError(
-      `no Temporal server answers at ${options.address} (${reason}). Fix: \`everband server\`, or correct TEMPORAL_ADDRESS.`
+    throw (
+      refusal(error, options.address, namespace) ??
+      new CliError(
+        `no Temporal server answers at ${options.address} (${reason}). Fix: \`everband server\`, or correct TEMPORAL_ADDRESS.`
+      )
     );
   });
   try {
     return await use(new Client({ connection, namespace }));
+  } catch (error) {
+    throw refusal(error, options.address, namespace) ?? error;
   } finally {
     await connection.close();
   }
 }
 
+/** A gRPC status as what a user can do about it; null for everything else. */
+function refusal(error: unknown, address: string, namespace: string): CliError | null {
+  if (error instanceof CliError) return null;
+  switch (grpcCode(error)) {
+    case 'UNAUTHENTICATED':
+    case 'PERMISSION_DENIED':
+      return new CliError(`${address} refuses access. Fix: TEMPORAL_API_KEY, or TEMPORAL_TLS_* for mTLS.`);
+    case 'UNAVAILABLE':
+      return new CliError(`the Temporal server at ${address} went away. Fix: \`everband server\`, then try again.`);
+    case 'NOT_FOUND':
+      return /namespace/i.test(text(error))
+        ? new CliError(`${address} has no namespace ${namespace}. Fix: set TEMPORAL_NAMESPACE.`)
+        : null;
+    case null:
+      return /namespace not found/i.test(text(error))
+        ? new CliError(`${address} has no namespace ${namespace}. Fix: set TEMPORAL_NAMESPACE.`)
+        : null;
+    default:
+      return null;
+  }
+}
+
+const codes: Readonly<Record<number, string>> = {
+  4: 'DEADLINE_EXCEEDED',
+  5: 'NOT_FOUND',
+  7: 'PERMISSION_DENIED',
+  14: 'UNAVAILABLE',
+  16: 'UNAUTHENTICATED',
+};
+
+/** Name of the gRPC status an error carries, itself or as its cause; null for another kind or status. */
+export function grpcCode(error: unknown): string | null {
+  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
+  const found = typeof code === 'number' ? code : cause?.code;
+  return typeof found === 'number' ? (codes[found] ?? null) : null;
+}
+
+function text(error: unknown): string {
+  const { message, cause } = error as Error & { cause?: unknown };
+  return `${message} ${String(cause ?? '')}`;
+}
+
 /** Web UI page of a study; null when the cluster is not ours to know. */
 export async function webUi(workflowId: string): Promise<string | null> {
-  const embedded = process.env['TEMPORAL_ADDRESS'] ? null : await serverInfo(stateDir());
+  const embedded = namedCluster() ? null : await serverInfo(stateDir());
   return embedded?.uiUrl ? `${embedded.uiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}` : null;
 }

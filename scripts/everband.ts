@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `everband` command. */
+import './colours.js';
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { CliError } from './errors.js';
@@ -17,6 +18,7 @@ const program = new Command('everband')
     'after',
     `
 Examples:
+  everband demo                        everything at once, on handwritten digits
   everband init                        write a study file and a trainer to start from
   everband server                      start the embedded Temporal server
   everband worker                      start a worker that plays every role
@@ -24,12 +26,19 @@ Examples:
   everband start study.yaml --wait     run it and watch
   everband report digits               one HTML file with all there is to see
 
-Exit codes: 0 done, 1 it failed, 2 the input is wrong. Server: TEMPORAL_ADDRESS or a Temporal profile, else the embedded one.`
+Exit codes: 0 done, 1 it failed, 2 the input is wrong.
+Server: TEMPORAL_ADDRESS or a Temporal profile, else the embedded one. State: EVERBAND_HOME, else .everband.`
   );
 addRunCommands(program);
 addServeCommands(program);
 addInspectCommands(program);
 addOperateCommands(program);
+
+// A reader that has seen enough (`everband trials digits | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
 
 try {
   await program.parseAsync();
@@ -37,10 +46,11 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else {
     const known = error instanceof CliError;
-    console.error(pc.red(known ? error.message : `everband: ${(error as Error).message}`));
+    const red = process.stderr.isTTY ? pc.red : String;
+    console.error(red(known ? error.message : `everband: ${(error as Error).message}`));
     if (!known && process.env['EVERBAND_DEBUG']) console.error(error);
     process.exitCode = known ? error.exitCode : 1;
   }
 }
 // Temporal's native connections keep the process up a while after everything is done.
-if (!process.argv.includes('worker')) process.exit();
+process.exit();

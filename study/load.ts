@@ -22,7 +22,10 @@ async function readContent(file: string): Promise<{ ok: true; value: unknown } |
     if (modules.has(extension)) {
       const imported = await importModule(file, extension);
       if (!('default' in imported)) return refuse('a study module exports the study as its default');
-      return { ok: true, value: imported['default'] };
+      const value = imported['default'];
+      // A TypeScript file outside an ES module package arrives as a CommonJS module inside its own default.
+      const wrapped = value !== null && typeof value === 'object' && 'default' in value;
+      return { ok: true, value: wrapped ? value.default : value };
     }
     const text = readFileSync(file, 'utf8');
     const document = parseDocument(text);

@@ -188,15 +188,22 @@ export const editorSchema = z.strictObject({
   trainer: z.union([trainer, short]),
 });
 
+export interface ParseContext {
+  /** Relative paths are resolved against it. */
+  readonly baseDir: string;
+  /** Whether trainer files must exist here: no on a worker that does not train. @default true */
+  readonly checkFiles?: boolean;
+}
+
 /** Checks a study file's content and fills in its defaults; all problems at once. */
-export function parseStudy(input: unknown, context: { readonly baseDir: string }): ParseResult {
+export function parseStudy(input: unknown, context: ParseContext): ParseResult {
   if (input === null || typeof input !== 'object' || Array.isArray(input)) {
     return {
       ok: false,
       problems: [{ path: '', value: input, rule: 'a study is a mapping with name, space, scheduler and trainer' }],
     };
   }
-  const { value, problems } = rewrite(input as Record<string, unknown>, context.baseDir);
+  const { value, problems } = rewrite(input as Record<string, unknown>, context);
   const parsed = studySchema.safeParse(value);
   if (!parsed.success) return { ok: false, problems: [...problems, ...problemsOf(parsed.error, value)] };
   const study = parsed.data as Study;
@@ -207,7 +214,7 @@ export function parseStudy(input: unknown, context: { readonly baseDir: string }
 /** Turns the short forms into the explicit ones and paths into absolute ones. */
 function rewrite(
   input: Record<string, unknown>,
-  baseDir: string
+  { baseDir, checkFiles = true }: ParseContext
 ): { value: Record<string, unknown>; problems: Problem[] } {
   const problems: Problem[] = [];
   const value: Record<string, unknown> = { ...input };
@@ -245,7 +252,7 @@ function rewrite(
         return found ?? whole;
       });
       const absolute = path.resolve(baseDir, expanded);
-      if (!problems.some((problem) => problem.path === `trainer.${key}`) && !existsSync(absolute)) {
+      if (checkFiles && !problems.some((problem) => problem.path === `trainer.${key}`) && !existsSync(absolute)) {
         problems.push({ path: `trainer.${key}`, value: given, rule: 'there is no such file here' });
       }
       trainer = { ...trainer, [key]: absolute };
@@ -291,11 +298,13 @@ function problemsOf(error: z.ZodError, input: unknown): Problem[] {
         };
       });
     }
-    if (issue.code === 'invalid_union' && at[0] === 'space') {
+    const noParameter = issue.code === 'invalid_union' ? at.length === 3 && at[2] === 'type' : at.length === 2;
+    if (at[0] === 'space' && noParameter) {
+      const name = at.slice(0, 2);
       return [
         {
-          path: at.join('.'),
-          value,
+          path: name.join('.'),
+          value: (input as { space: Record<string, unknown> }).space[name[1] as string],
           rule: 'a parameter is {float: [low, high]}, {int: [low, high]}, {choice: [...]} or {fixed: value}, or has a type of float, int, choice, fixed',
         },
       ];

@@ -80,8 +80,8 @@ export class Cluster {
   }
 
   get environment(): NodeJS.ProcessEnv {
-    const { TEMPORAL_ADDRESS: _, ...others } = process.env;
-    return { ...others, EVERBAND_HOME: this.stateDir, NO_COLOR: '1' };
+    const own = { ...process.env, EVERBAND_HOME: this.stateDir, NO_COLOR: '1' };
+    return Object.fromEntries(Object.entries(own).filter(([name]) => name !== 'TEMPORAL_ADDRESS'));
   }
 
   /** A worker process; resolves once it polls. */

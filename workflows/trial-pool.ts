@@ -37,7 +37,6 @@ export class TrialPool {
   private readonly parked = new Map<string, Parked>();
   private taken = 0;
   private done = 0;
-  private resets = 0;
 
   constructor(
     private readonly spec: TrainingSpec,
@@ -57,9 +56,11 @@ export class TrialPool {
   }
 
   progress(): Progress {
-    const parked = [...this.parked].map(([trial, { reason, attempts, expires }]): ParkedTrial => {
-      return { trial, reason, attempts, expires: expires === null ? null : new Date(expires).toISOString() };
-    });
+    const parked = [...this.parked]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([trial, { reason, attempts, expires }]): ParkedTrial => {
+        return { trial, reason, attempts, expires: expires === null ? null : new Date(expires).toISOString() };
+      });
     return { running: [...this.running.keys()], queued: this.waiting.length, parked, done: this.done, shards: [] };
   }
 
@@ -106,7 +107,8 @@ export class TrialPool {
           if (this.control.stopped) return { outcome: 'unfinished', values };
           if (!verdict.again) return { outcome: 'failed', values, reason: end.reason };
           failures = 0;
-          if (verdict.reset) reset = ++this.resets;
+          // New each time, over all rounds of the trial; the workflow's clock replays.
+          if (verdict.reset) reset = Date.now();
         }
       }
       return { outcome: 'completed', values };

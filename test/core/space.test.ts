@@ -58,11 +58,13 @@ describe('space', () => {
       assert.equal('momentum' in config, config['opt'] === 'sgd');
       assert.ok(!('nesterov' in config));
     }
-    const inherited: SearchSpace = {
-      a: { type: 'choice', values: [1] },
-      constructor: { type: 'choice', values: [1], when: { parameter: 'a', in: [2] } },
-      b: { type: 'choice', values: [1], when: { parameter: 'constructor', in: [1] } },
-    };
+    const choice = (parameter: string, value: number) =>
+      ({ type: 'choice', values: [1], when: { parameter, in: [value] } }) as const;
+    const inherited: SearchSpace = Object.fromEntries([
+      ['a', { type: 'fixed', value: 1 }],
+      ['constructor', choice('a', 2)],
+      ['b', choice('constructor', 1)],
+    ]);
     assert.deepEqual(draws(1, inherited), [{ a: 1 }]);
   });
 

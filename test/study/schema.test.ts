@@ -1,0 +1,316 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Study } from '../../core/study.js';
+import { studyJsonSchema } from '../../study/json-schema.js';
+import { nearest } from '../../study/nearest.js';
+import { parseStudy, type Problem } from '../../study/schema.js';
+
+type Raw = Record<string, unknown>;
+
+describe('study schema', () => {
+  let baseDir = '';
+  before(() => {
+    baseDir = mkdtempSync(path.join(tmpdir(), 'everband-schema-'));
+    writeFileSync(path.join(baseDir, 'train.ts'), '');
+    writeFileSync(path.join(baseDir, 'curves.csv'), '');
+  });
+  after(() => rmSync(baseDir, { recursive: true, force: true }));
+
+  const small = (): Raw => ({
+    name: 'small',
+    space: { lr: { float: [1e-4, 1e-1], log: true } },
+    scheduler: { type: 'hyperband', maxBudget: 81 },
+    trainer: { module: './train.ts' },
+  });
+  const replay = (): Raw => ({
+    name: 'replay',
+    scheduler: { type: 'hyperband', R: 9 },
+    trainer: { replay: 'curves.csv', columns: 'loss_' },
+  });
+  function good(raw: unknown): Study {
+    const parsed = parseStudy(raw, { baseDir });
+    if (!parsed.ok) assert.fail(JSON.stringify(parsed.problems));
+    return parsed.study;
+  }
+  function bad(raw: unknown): readonly Problem[] {
+    const parsed = parseStudy(raw, { baseDir });
+    assert.ok(!parsed.ok, 'was accepted');
+    return parsed.problems;
+  }
+
+  it('fills in every default', () => {
+    assert.deepEqual(good(small()), {
+      schemaVersion: 1,
+      name: 'small',
+      seed: 0,
+      objective: { metric: 'loss', mode: 'minimise' },
+      space: { lr: { type: 'float', low: 1e-4, high: 1e-1, log: true } },
+      sampler: { type: 'random', pointsPerDimension: 5 },
+      scheduler: {
+        type: 'hyperband',
+        maxBudget: 81,
+        eta: 3,
+        minBudget: 1,
+        brackets: 'all',
+        bracketFormula: 'ceil',
+        order: 'sequential',
+        iterations: 1,
+      },
+      budgetUnit: 'epochs',
+      predictor: { type: 'none' },
+      trainer: { type: 'module', module: path.join(baseDir, 'train.ts') },
+      parallelism: 8,
+      training: {
+        attempts: 3,
+        backoffSeconds: 5,
+        maxLosses: 10,
+        parkSeconds: 600,
+        epochTimeoutSeconds: 3600,
+        heartbeatSeconds: 15,
+        graceSeconds: 10,
+      },
+      limits: {},
+      tryFirst: [],
+    });
+  });
+
+  it('reads the short forms and the explicit ones alike', () => {
+    const study = good({
+      ...small(),
+      objective: { metric: 'accuracy', mode: 'maximize' },
+      space: {
+        layers: { int: [1, 4] },
+        opt: { choice: ['sgd', 'adam'] },
+        momentum: { float: [0, 1], when: { parameter: 'opt', in: ['sgd'] } },
+        epochs: { fixed: 3 },
+        width: { type: 'int', low: 1, high: 64, log: true },
+      },
+      scheduler: { type: 'hyperband', R: 27, eta: 3 },
+      predictor: 'swift',
+      trainer: { command: ['python3', 'train.py'], env: { A: '1' } },
+      training: { parkSeconds: '10m', backoffSeconds: '30s', epochTimeoutSeconds: '2h', graceSeconds: 1.5 },
+      limits: { deadlineSeconds: '1d' },
+    });
+    assert.equal(study.objective.mode, 'maximise');
+    assert.deepEqual(study.space, {
+      layers: { type: 'int', low: 1, high: 4, log: false, step: 1 },
+      opt: { type: 'choice', values: ['sgd', 'adam'] },
+      momentum: { type: 'float', low: 0, high: 1, log: false, when: { parameter: 'opt', in: ['sgd'] } },
+      epochs: { type: 'fixed', value: 3 },
+      width: { type: 'int', low: 1, high: 64, log: true, step: 1 },
+    });
+    assert.deepEqual(Object.keys(study.space), ['layers', 'opt', 'momentum', 'epochs', 'width']);
+    assert.equal(study.scheduler.maxBudget, 27);
+    assert.deepEqual(study.predictor, {
+      type: 'swift',
+      model: 'svr',
+      minCurves: 15,
+      completeShare: 0.5,
+      decisionPoint: 0.5,
+    });
+    assert.deepEqual(study.trainer, {
+      type: 'command',
+      command: ['python3', 'train.py'],
+      cwd: baseDir,
+      env: { A: '1' },
+    });
+    const { parkSeconds, backoffSeconds, epochTimeoutSeconds, graceSeconds } = study.training;
+    assert.deepEqual([parkSeconds, backoffSeconds, epochTimeoutSeconds, graceSeconds], [600, 30, 7200, 1.5]);
+    assert.equal(study.limits.deadlineSeconds, 86400);
+  });
+
+  it('takes every kind of trainer', () => {
+    const trainerOf = (trainer: Raw, more: Raw = {}) => good({ ...small(), ...more, trainer }).trainer;
+    assert.deepEqual(trainerOf({ replay: 'curves.csv', columns: 'loss_' }, { space: {} }), {
+      type: 'replay',
+      file: path.join(baseDir, 'curves.csv'),
+      columns: 'loss_',
+      secondsPerEpoch: 0,
+    });
+    assert.deepEqual(trainerOf({ activity: 'fit', taskQueue: 'gpu', settings: { a: [1] } }), {
+      type: 'activity',
+      taskQueue: 'gpu',
+      activity: 'fit',
+      settings: { a: [1] },
+    });
+    assert.deepEqual(trainerOf({ type: 'activity', taskQueue: 'gpu' }), {
+      type: 'activity',
+      taskQueue: 'gpu',
+      activity: 'trainSegment',
+      settings: null,
+    });
+    const line = trainerOf({ command: 'python3 train.py' });
+    assert.ok(line.type === 'command' && line.command.at(-1) === 'python3 train.py' && line.cwd === baseDir);
+  });
+
+  it('parses a normalised study to itself', () => {
+    const raws = [
+      small(),
+      replay(),
+      { ...small(), trainer: { command: 'a b' }, predictor: 'swift', limits: { epochs: 5, target: -1 } },
+      { ...small(), trainer: { activity: 'fit', taskQueue: 'q' }, tryFirst: [{ lr: 0.01 }], sampler: 'grid' },
+      { ...small(), scheduler: { type: 'successiveHalving', trials: 9, maxBudget: 9 } },
+      { ...small(), scheduler: { type: 'full', trials: 9, maxBudget: 9 }, training: { segmentEpochs: 2 } },
+    ];
+    for (const raw of raws) {
+      const study = good(raw);
+      const wire = JSON.stringify(study);
+      const again = parseStudy(JSON.parse(wire), { baseDir: tmpdir() });
+      assert.ok(again.ok);
+      assert.equal(JSON.stringify(again.study), wire);
+    }
+  });
+
+  it('expands environment variables in paths and says which one is missing', () => {
+    const before = process.env['EVERBAND_TEST_FOLDER'];
+    const raw = { ...replay(), trainer: { replay: '${EVERBAND_TEST_FOLDER}/curves.csv', columns: 'loss_' } };
+    try {
+      process.env['EVERBAND_TEST_FOLDER'] = baseDir;
+      const { trainer } = good(raw);
+      assert.equal(trainer.type === 'replay' && trainer.file, path.join(baseDir, 'curves.csv'));
+      delete process.env['EVERBAND_TEST_FOLDER'];
+      const [problem, ...more] = bad(raw);
+      assert.match(problem?.rule ?? '', /EVERBAND_TEST_FOLDER is not set/);
+      assert.deepEqual(more, []);
+    } finally {
+      if (before !== undefined) process.env['EVERBAND_TEST_FOLDER'] = before;
+    }
+  });
+
+  it('reports every problem at once, each with its path', () => {
+    const problems = bad({
+      name: 'no spaces please',
+      seed: -1,
+      space: { lr: { float: [0, 'x'], logg: true } },
+      schedular: {},
+      scheduler: { type: 'hyperband', maxBudget: 81, eta: 1.5 },
+      predictor: { type: 'swift', minCurves: 1 },
+      trainer: { module: './train.ts' },
+      parallelism: 501,
+      training: { parkSeconds: 'soon', atempts: 2 },
+    });
+    const paths = problems.map((problem) => problem.path);
+    for (const at of [
+      'name',
+      'seed',
+      'space.lr.high',
+      'space.lr.logg',
+      'schedular',
+      'scheduler.eta',
+      'predictor.minCurves',
+      'parallelism',
+      'training.parkSeconds',
+      'training.atempts',
+    ]) {
+      assert.ok(paths.includes(at), `${at} of ${paths.join(', ')}`);
+    }
+    const meant = (at: string) => problems.find((problem) => problem.path === at)?.suggestion;
+    assert.deepEqual(
+      [meant('schedular'), meant('space.lr.logg'), meant('training.atempts')],
+      ['scheduler', 'log', 'attempts']
+    );
+    for (const { rule } of problems) assert.ok(rule.length > 5, rule);
+    assert.doesNotThrow(() => JSON.stringify(problems));
+  });
+
+  const swift = { predictor: 'swift' };
+  const hyperband = (more: Raw) => ({ scheduler: { type: 'hyperband', maxBudget: 81, ...more } });
+  const spaceOf = (lr: unknown) => ({ space: { lr } });
+  const refused: [string, Raw, string, RegExp?][] = [
+    ['eta 1', hyperband({ eta: 1 }), 'scheduler.eta', /at least 2/],
+    ['eta 2.5', hyperband({ eta: 2.5 }), 'scheduler.eta', /whole|int/],
+    ['R below r_min', hyperband({ minBudget: 100 }), 'scheduler.maxBudget', /at least minBudget/],
+    ['a single rung', hyperband({ minBudget: 28 }), 'scheduler.maxBudget', /eta \* minBudget = 84/],
+    ['R and maxBudget', hyperband({ R: 81 }), 'scheduler.R', /one of the two/],
+    ['no budget', { scheduler: { type: 'hyperband' } }, 'scheduler.maxBudget', /missing/],
+    ['unknown scheduler', { scheduler: { type: 'asha' } }, 'scheduler.type', /hyperband, successiveHalving, full/],
+    ['no scheduler', { scheduler: undefined }, 'scheduler', /missing/],
+    ['log from 0', spaceOf({ float: [0, 1], log: true }), 'space.lr.low', /above 0/],
+    ['low over high', spaceOf({ int: [4, 1] }), 'space.lr', /exceed/],
+    ['step 0', spaceOf({ float: [0, 1], step: 0 }), 'space.lr.step'],
+    ['step of half for whole numbers', spaceOf({ int: [0, 9], step: 0.5 }), 'space.lr.step'],
+    ['three bounds', spaceOf({ float: [0, 1, 2] }), 'space.lr', /float/],
+    ['a bare number', spaceOf(3), 'space.lr', /float/],
+    ['no values', spaceOf({ choice: [] }), 'space.lr.values'],
+    ['not a number', spaceOf({ float: [0, NaN] }), 'space.lr.high'],
+    [
+      'condition on a later parameter',
+      { space: { a: { float: [0, 1], when: { parameter: 'b', in: [1] } }, b: { choice: [1] } } },
+      'space.a.when.parameter',
+    ],
+    [
+      'condition on an unknown parameter',
+      { space: { a: { float: [0, 1], when: { parameter: 'b', in: [1] } } } },
+      'space.a.when.parameter',
+    ],
+    ['no limit', hyperband({ iterations: 'untilLimit' }), 'scheduler.iterations', /limit/],
+    [
+      'together with epochs',
+      { ...hyperband({ order: 'together' }), limits: { epochs: 9 } },
+      'scheduler.order',
+      /timing/,
+    ],
+    [
+      'together with target',
+      { ...hyperband({ order: 'together' }), limits: { target: 9 } },
+      'scheduler.order',
+      /timing/,
+    ],
+    [
+      'together until limit',
+      { ...hyperband({ order: 'together', iterations: 'untilLimit' }), limits: { deadlineSeconds: 9 } },
+      'scheduler.iterations',
+    ],
+    ['swift without rungs', { ...swift, scheduler: { type: 'full', trials: 3, maxBudget: 3 } }, 'predictor'],
+    ['grid and replay', { ...replay(), sampler: 'grid' }, 'sampler.type'],
+    ['space and replay', { ...replay(), ...spaceOf({ float: [0, 1] }) }, 'space'],
+    ['replay without columns', { ...replay(), trainer: { replay: 'curves.csv' } }, 'trainer.columns', /missing/],
+    ['no space', { space: undefined }, 'space'],
+    ['grid without space', { space: {}, sampler: 'grid' }, 'space'],
+    ['a huge grid', { ...spaceOf({ int: [0, 1e12] }), sampler: 'grid' }, 'sampler', /million/],
+    ['tryFirst outside', { tryFirst: [{ lr: 1 }] }, 'tryFirst.0', /lr is 1/],
+    ['tryFirst incomplete', { tryFirst: [{}] }, 'tryFirst.0', /missing/],
+    ['no parallelism', { parallelism: 0 }, 'parallelism'],
+    ['name with a slash', { name: 'a/b' }, 'name'],
+    ['long name', { name: 'a'.repeat(101) }, 'name'],
+    ['too many trials', { scheduler: { type: 'full', trials: 100_001, maxBudget: 1 } }, 'scheduler', /100,000/],
+    ['too many iterations', hyperband({ iterations: 1000 }), 'scheduler', /100,000/],
+    ['no trainer', { trainer: undefined }, 'trainer', /missing/],
+    ['missing module', { trainer: { module: './gone.ts' } }, 'trainer.module', /no such file/],
+    ['unknown version', { schemaVersion: 2 }, 'schemaVersion'],
+    ['mode', { objective: { mode: 'down' } }, 'objective.mode'],
+  ];
+  for (const [what, more, at, rule = /./] of refused) {
+    it(`refuses ${what}`, () => {
+      const problems = bad({ ...small(), space: what.includes('replay') ? undefined : small()['space'], ...more });
+      const found = problems.find((problem) => problem.path === at);
+      assert.ok(found, JSON.stringify(problems));
+      assert.match(found.rule, rule);
+    });
+  }
+
+  it('refuses what is no study at all', () => {
+    for (const raw of [null, undefined, 3, 'study', []]) assert.equal(bad(raw).length, 1);
+    assert.ok(bad({}).length >= 3);
+  });
+
+  it('accepts the largest study it promises', () => {
+    good({ ...small(), parallelism: 500, scheduler: { type: 'successiveHalving', trials: 100_000, maxBudget: 81 } });
+  });
+
+  it('finds the nearest word', () => {
+    assert.equal(nearest('schedular', ['sampler', 'scheduler']), 'scheduler');
+    assert.equal(nearest('SEED', ['seed']), 'seed');
+    assert.equal(nearest('zzzzzz', ['seed', 'name']), null);
+  });
+
+  it('has a schema for editors', () => {
+    const schema = studyJsonSchema() as { properties: Raw; required: string[]; additionalProperties: boolean };
+    for (const key of Object.keys(good(small()))) assert.ok(key in schema.properties, key);
+    assert.deepEqual([...schema.required].sort(), ['name', 'scheduler', 'trainer']);
+    assert.equal(schema.additionalProperties, false);
+    assert.match(JSON.stringify(schema), /"replay".*"hyperband"|"hyperband".*"replay"/);
+  });
+});
