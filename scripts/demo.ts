@@ -4,19 +4,20 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import { listRecords } from '../activities/record-store.js';
 import { checkpointOf } from '../trainers/checkpoints.js';
 import { taskQueues, workflowIds } from '../workflows/messages.js';
-import { roles } from '../workers/main.js';
-import { startStudy } from './api.js';
-import { watch } from './commands/run.js';
-import { writeReport } from './commands/inspect.js';
+import type { Role } from '../workers/main.js';
+import { startStudy, writeReport } from './api.js';
+import { webUi, withClient } from './connect.js';
 import { planTable } from './plan-table.js';
 import { missingPollers } from './pollers.js';
 import { startServer } from './server.js';
 import { stateDir } from './state.js';
-import { webUi } from './connect.js';
+import { watch } from './watch.js';
 
+const roles = Object.keys(taskQueues) as Role[];
 const folder = fileURLToPath(new URL('../examples/digits/', import.meta.url));
 
 export async function runDemo(): Promise<void> {
@@ -24,18 +25,24 @@ export async function runDemo(): Promise<void> {
   const server = await startServer(dir, (line) => console.log(line));
   const workers = roles.map((role) => startWorker(role));
   const end = () => workers.forEach((worker) => worker.kill('SIGTERM'));
-  process.once('SIGINT', () => {
-    end();
-    process.exit(130);
-  });
+  let running: string | null = null;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      end();
+      if (running) console.error(`\nleft; ${running} goes on with: everband worker, then everband watch ${running}`);
+      process.exit(signal === 'SIGINT' ? 130 : 143);
+    });
+  }
   try {
     await polled(workers);
     console.log(`workers: ${roles.map((role, i) => `${role} (pid ${workers[i]?.pid})`).join(', ')}`);
-    const study = await startStudy(demoStudy(freshName(dir)));
+    const study = await startStudy(demoStudy(await freshName(dir)));
+    running = study.name;
     console.log(`\n${planTable(study)}\n`);
     const page = await webUi(workflowIds.study(study.name));
     if (page) console.log(`Web UI: ${page}\n`);
     const result = await watch(study.name, false);
+    running = null;
     const best = checkpointOf(dir, study.name, result.best?.trial ?? '');
     const report = writeReport(study.name, path.join(dir, 'studies', study.name, 'report.html'));
     console.log(`report: ${report}`);
@@ -54,9 +61,23 @@ function demoStudy(name: string): object {
   return { ...study, name, trainer: { module: path.join(folder, 'trainer.js') } };
 }
 
-function freshName(dir: string): string {
-  const taken = new Set(listRecords(dir));
-  for (let n = 1; ; n++) if (!taken.has(`digits-${n}`)) return `digits-${n}`;
+/** `digits-1`, or the next one that neither the records nor the server know. */
+async function freshName(dir: string): Promise<string> {
+  const recorded = new Set(listRecords(dir));
+  return withClient(async (client) => {
+    for (let n = 1; ; n++) {
+      const name = `digits-${n}`;
+      if (recorded.has(name)) continue;
+      const known = await client.workflow
+        .getHandle(workflowIds.study(name))
+        .describe()
+        .catch((error: unknown) => {
+          if (error instanceof WorkflowNotFoundError) return null;
+          throw error;
+        });
+      if (!known) return name;
+    }
+  });
 }
 
 function startWorker(role: string): ChildProcess {

@@ -1,113 +1,168 @@
 /** Progress of a study until it ends. Only looks: closing it never touches the study. */
 import pc from 'picocolors';
 import type { Client } from '@temporalio/client';
+import { planStudy } from '../core/plan.js';
 import type { StudyResult } from '../core/record.js';
-import { workflowIds, type StudyStatus, type TrainHeartbeat } from '../workflows/messages.js';
-import { statusOf, trainingNow } from './api.js';
+import type { BracketStatus, ParkedTrial, StudyStatus, TrainHeartbeat } from '../workflows/messages.js';
+import { resultOf, statusOf, trainingNow, type TrainingNow } from './api.js';
 import { CliError } from './errors.js';
-import { duration, short } from './terminal.js';
+import { duration, fit, short } from './terminal.js';
 
-interface Training {
-  readonly trial: string;
-  readonly epoch: number;
+/** What the running rounds do right now. */
+interface Live {
+  readonly training: readonly { readonly trial: string; readonly epoch: number }[];
+  readonly parked: readonly ParkedTrial[];
+  readonly queued: number;
+  /** Epochs of rounds not closed yet, about. */
+  readonly epochs: number;
 }
 
-/** Watches until the study ends and gives its result. In a terminal it redraws, elsewhere it prints a line per closed round. */
+const nothing: Live = { training: [], parked: [], queued: 0, epochs: 0 };
+
+/** Watches until the study ends and gives its result. In a terminal it redraws, elsewhere it prints a line per event. */
 export async function watchStudy(
   client: Client,
   name: string,
   write: (text: string) => void,
   redraw: boolean
 ): Promise<StudyResult> {
-  const since = Date.now();
-  let drawn = 0;
+  const pace = new Pace();
   const told = new Set<string>();
-  const ended = client.workflow.getHandle(workflowIds.study(name)).result() as Promise<StudyResult>;
-  const outcome = ended.then(
+  let drawn = 0;
+  let seen: StudyStatus | null = null;
+  const outcome = resultOf(client, name).then(
     (result) => ({ result }),
     (error: unknown) => ({ error })
   );
   for (;;) {
-    const settled = await Promise.race([
-      outcome,
-      new Promise<null>((resolve) => setTimeout(() => resolve(null), redraw ? 500 : 1000)),
-    ]);
-    const status = await statusOf(client, name).catch(() => null);
-    if (status?.study) {
-      if (redraw) {
-        const lines = await view(client, status, (Date.now() - since) / 1000);
-        write((drawn > 0 ? `\x1b[${drawn}A\x1b[0J` : '') + lines.join('\n') + '\n');
-        drawn = lines.length;
-      } else for (const line of closedRounds(status, told)) write(`${line}\n`);
+    const settled = await Promise.race([outcome, wait(1000)]);
+    if (settled && 'error' in settled) throw settled.error;
+    let trouble: string | null = null;
+    let live = nothing;
+    try {
+      seen = await statusOf(client, name);
+      live = await liveOf(client, seen);
+      pace.note(seen.epochs + live.epochs);
+    } catch (error) {
+      trouble = error instanceof CliError ? error.message : 'the server does not answer; still looking';
     }
-    if (settled === null) continue;
-    if ('error' in settled) throw new CliError(`study ${name} failed: ${rootMessage(settled.error)}`);
-    return settled.result;
+    if (settled) trouble = null;
+    if (redraw) {
+      const lines = [
+        ...(seen ? view(seen, live, pace) : [`${name}: waiting`]),
+        ...(trouble ? [pc.yellow(trouble)] : []),
+      ].map((line) => fit(line, process.stdout.columns || 120));
+      write((drawn > 0 ? `\x1b[${drawn}A\x1b[0J` : '') + lines.join('\n') + '\n');
+      drawn = lines.length;
+    } else {
+      for (const line of events(name, seen, live, trouble)) {
+        if (told.has(line.key)) continue;
+        told.add(line.key);
+        write(`${line.text}\n`);
+      }
+      // Said once per outage, not once for ever.
+      if (!trouble) told.delete('trouble');
+    }
+    if (settled) return settled.result;
   }
 }
 
-function rootMessage(error: unknown): string {
-  let at = error as Error & { cause?: Error };
-  while (at.cause) at = at.cause as typeof at;
-  return at.message;
+function wait(ms: number): Promise<null> {
+  return new Promise((resolve) => setTimeout(() => resolve(null), ms));
 }
 
-/** One line per round closed since the last look. */
-function closedRounds(status: StudyStatus, told: Set<string>): string[] {
-  const lines: string[] = [];
-  for (const bracket of status.brackets) {
+/** Epochs per second since the view opened: the study may be hours old or have stood still. */
+class Pace {
+  private first: { at: number; epochs: number } | null = null;
+  private last = { at: 0, epochs: 0 };
+
+  note(epochs: number): void {
+    // An estimate may step back when a round closes.
+    this.last = { at: Date.now(), epochs: Math.max(epochs, this.last.epochs) };
+    this.first ??= this.last;
+  }
+
+  /** Null until there is something to go by. */
+  secondsFor(epochs: number): number | null {
+    const done = this.last.epochs - (this.first?.epochs ?? 0);
+    if (done <= 0) return null;
+    return (epochs * (this.last.at - (this.first?.at ?? 0))) / 1000 / done;
+  }
+}
+
+/** Everything worth a line so far; `key` says it once. */
+function events(
+  name: string,
+  status: StudyStatus | null,
+  live: Live,
+  trouble: string | null
+): { readonly key: string; readonly text: string }[] {
+  const lines: { key: string; text: string }[] = [];
+  for (const bracket of status?.brackets ?? []) {
     for (const round of bracket.rounds) {
-      const key = `${bracket.id} round ${round.index}`;
-      if (round.state !== 'done' || told.has(key)) continue;
-      told.add(key);
+      if (round.state !== 'done') continue;
       const lost = [
         round.stopped && `${round.stopped} stopped`,
         round.diverged && `${round.diverged} diverged`,
         round.failed && `${round.failed} failed`,
-      ];
-      lines.push(
-        `${key}: ${round.entered} trials to ${round.to}, best ${short(round.best)}, ${round.promoted} promoted` +
-          lost
-            .filter(Boolean)
-            .map((one) => `, ${one}`)
-            .join('') +
-          ` (${status.epochs}/${status.plannedEpochs})`
-      );
+      ].filter(Boolean);
+      const text = [
+        `${bracket.id} round ${round.index}: ${round.entered} trials to ${round.to}, best ${short(round.best) || 'none'}`,
+        `${round.promoted} promoted`,
+        ...lost,
+      ].join(', ');
+      lines.push({
+        key: `${bracket.id} ${round.index}`,
+        text: `${text} (${status?.epochs}/${status?.plannedEpochs} ${status?.study?.budgetUnit})`,
+      });
     }
   }
+  if (status && ['paused', 'stopping'].includes(status.phase)) {
+    lines.push({ key: `${status.phase} at ${status.epochs}`, text: `${name} ${status.phase}` });
+  }
+  for (const one of live.parked) lines.push({ key: `${one.trial} ${one.expires}`, text: parkedLine(name, one) });
+  if (trouble) lines.push({ key: 'trouble', text: trouble });
   return lines;
 }
 
-async function view(client: Client, status: StudyStatus, seconds: number): Promise<string[]> {
+function parkedLine(name: string, { trial, attempts, reason }: ParkedTrial): string {
+  return `parked: ${trial} after ${attempts} attempts: ${reason.split('\n')[0]} (everband retry ${name} ${trial})`;
+}
+
+function view(status: StudyStatus, live: Live, pace: Pace): string[] {
   const { study } = status;
-  if (!study) return [];
-  const training = await trainingOf(client, status);
-  const share = Math.min(1, status.epochs / Math.max(1, status.plannedEpochs));
-  const bar = '█'.repeat(Math.round(share * 30)).padEnd(30, '░');
+  if (!study) return ['preparing'];
+  const spent = status.epochs + live.epochs;
   const planned = closedPlan(status);
-  const saved = planned > status.epochs ? `, ${planned - status.epochs} saved so far` : '';
+  const share = Math.min(1, (planned + live.epochs) / Math.max(1, status.plannedEpochs));
+  const bar = '█'.repeat(Math.round(share * 30)).padEnd(30, '░');
+  const saved = planned > status.epochs ? `, ${planned - status.epochs} saved` : '';
+  const endless = study.scheduler.type === 'hyperband' && study.scheduler.iterations === 'untilLimit';
   const left =
-    status.epochs > 0 ? `, about ${duration((seconds / status.epochs) * (status.plannedEpochs - planned))} left` : '';
+    status.phase === 'running' && !endless
+      ? pace.secondsFor(Math.max(0, status.plannedEpochs - planned - live.epochs))
+      : null;
+  const phase = status.phase === 'running' ? '' : ` ${pc.yellow(status.phase)}`;
   const lines = [
-    `${pc.bold(study.name)} ${status.phase}  ${bar} ${status.epochs}/${status.plannedEpochs} ${study.budgetUnit}${saved}${left}`,
+    `${pc.bold(study.name)}${phase}  ${bar} ${spent}/${status.plannedEpochs} ${study.budgetUnit}${saved}${left === null ? '' : `, at most about ${duration(left)} left`}`,
     status.best
       ? `best ${study.objective.metric} ${pc.green(short(status.best.value))} ${status.best.trial} at ${status.best.budget} ${study.budgetUnit}`
       : 'no round closed yet',
   ];
-  for (const bracket of status.brackets.slice(-6)) {
-    const rounds = bracket.rounds.map((round) => {
+  for (const bracket of status.brackets.slice(-6)) lines.push(`  ${bracket.id.padEnd(6)} ${rounds(bracket)}`);
+  const training = live.training.map(({ trial, epoch }) => `${trial}@${epoch}`).join(' ') || '-';
+  lines.push(`training: ${training}${live.queued > 0 ? ` (${live.queued} wait)` : ''}`);
+  for (const one of live.parked.slice(0, 3)) lines.push(pc.yellow(parkedLine(study.name, one)));
+  return lines;
+}
+
+function rounds(bracket: BracketStatus): string {
+  return bracket.rounds
+    .map((round) => {
       const text = `${round.entered || round.planned}→${round.to}`;
       return round.state === 'done' ? pc.green(text) : round.state === 'running' ? pc.yellow(text) : pc.dim(text);
-    });
-    lines.push(`  ${bracket.id.padEnd(6)} ${rounds.join('  ')}`);
-  }
-  lines.push(
-    `training: ${training.map(({ trial, epoch }) => `${trial}@${epoch}`).join(' ') || '-'}`.slice(
-      0,
-      process.stdout.columns || 120
-    )
-  );
-  return lines;
+    })
+    .join('  ');
 }
 
 /** What the closed rounds would have cost without a predictor. */
@@ -119,18 +174,48 @@ function closedPlan(status: StudyStatus): number {
 }
 
 /** Epoch by epoch, out of the heartbeats of the running rounds: it costs no history. */
-async function trainingOf(client: Client, status: StudyStatus): Promise<Training[]> {
+async function liveOf(client: Client, status: StudyStatus): Promise<Live> {
   const places = await trainingNow(client, status);
-  const found: Training[] = [];
-  for (const { workflowId, progress } of places) {
-    if (progress.running.length === 0) continue;
-    const { raw } = await client.workflow.getHandle(workflowId).describe();
+  const training: { trial: string; epoch: number }[] = [];
+  let epochs = 0;
+  for (const place of places) {
+    const middle = decisionPoint(status, place);
+    const { from, to, planned } = place.round;
+    const { done } = place.progress;
+    // Trials train to the decision point, then on: two legs each.
+    epochs += Math.min(done, planned) * (middle - from) + Math.max(0, done - planned) * (to - middle);
+    if (place.progress.running.length === 0) continue;
+    const { raw } = await client.workflow.getHandle(place.workflowId).describe();
     for (const activity of raw.pendingActivities ?? []) {
-      const data = activity.heartbeatDetails?.payloads?.[0]?.data;
-      if (!data) continue;
-      const beat = JSON.parse(Buffer.from(data).toString()) as TrainHeartbeat;
-      found.push({ trial: beat.trial, epoch: beat.epoch });
+      const beat = heartbeat(activity.heartbeatDetails?.payloads?.[0]?.data);
+      if (!beat) continue;
+      training.push({ trial: beat.trial, epoch: beat.epoch });
+      epochs += Math.max(0, beat.epoch - (done >= planned ? middle : from));
     }
   }
-  return found;
+  return {
+    training,
+    parked: places.flatMap(({ progress }) => progress.parked),
+    queued: places.reduce((sum, { progress }) => sum + progress.queued, 0),
+    epochs,
+  };
+}
+
+/** Where the round decides; its end when it does not. */
+function decisionPoint({ study }: StudyStatus, place: TrainingNow): number {
+  const plan = study && planStudy(study.scheduler, study.predictor, 1);
+  const own = place.bracket.replace(/^i\d+-/, '');
+  const bracket = plan?.brackets.find(({ id }) => id === own);
+  return bracket?.rounds[place.round.index]?.decisionPoint ?? place.round.to;
+}
+
+/** Null for details that are not ours to read: another trainer's, or encrypted. */
+function heartbeat(data: Uint8Array | null | undefined): TrainHeartbeat | null {
+  if (!data) return null;
+  try {
+    const beat = JSON.parse(Buffer.from(data).toString()) as Partial<TrainHeartbeat> | null;
+    return typeof beat?.trial === 'string' && typeof beat.epoch === 'number' ? (beat as TrainHeartbeat) : null;
+  } catch {
+    return null;
+  }
 }

@@ -1,13 +1,19 @@
 /** Finds or makes the Temporal CLI, which is also the embedded server. */
 import { execFile, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import {
+  closeSync,
   createWriteStream,
   existsSync,
+  fsyncSync,
   mkdirSync,
+  openSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import os from 'node:os';
@@ -19,9 +25,21 @@ import { promisify } from 'node:util';
 export const cliVersion = '1.5.1';
 const module = `github.com/temporalio/cli/cmd/temporal@v${cliVersion}`;
 const run = promisify(execFile);
+const connectMs = 5000;
+/** A download that brings nothing for this long has died. */
+const stallMs = 30_000;
+/** A lock's holder touches it; one left alone for longer has no holder, whatever process has its number now. */
+const touchMs = 5000;
+const forgottenMs = 60_000;
 
 /** Takes a line of progress. */
 export type Say = (line: string) => void;
+
+/** What `temporal --version` says. A CLI built from source calls itself 0.0.0-DEV, its server has a version all the same. */
+export interface CliVersion {
+  readonly cli: string;
+  readonly server: string;
+}
 
 /** The cache lies outside any project, keyed by version, so that a build happens once a machine. */
 export function cachedCli(): string {
@@ -35,28 +53,36 @@ export function cachedCli(): string {
  * Path of a working `temporal`: on PATH, cached, downloaded, or built with Go, in this order.
  * @throws Error that lists what was tried, with the one-line fix
  */
-export async function acquireTemporalCli(say: Say): Promise<string> {
-  const onPath = await worksAs('temporal');
-  if (onPath) {
-    say(`Temporal CLI: ${onPath} on PATH`);
-    return 'temporal';
+export async function acquireTemporalCli(
+  say: Say,
+  { downloadFrom = 'https://temporal.download/cli/archive' }: { readonly downloadFrom?: string } = {}
+): Promise<string> {
+  const found = await findTemporalCli();
+  if (found.program !== null) {
+    say(`Temporal CLI: ${found.where}`);
+    return found.program;
   }
+  for (const line of found.tried.filter((one) => !one.startsWith('not '))) say(`Temporal CLI: ${line}`);
   const cached = cachedCli();
-  if (existsSync(cached)) return cached;
   mkdirSync(path.dirname(cached), { recursive: true });
   const release = await lock(`${cached}.lock`, say);
   try {
-    if (existsSync(cached)) return cached;
-    const tried = ['not on PATH', `not in the cache (${cached})`];
+    const meanwhile = await findTemporalCli();
+    if (meanwhile.program !== null) return meanwhile.program;
+    const tried = ['TEMPORAL_ADDRESS is not set', ...meanwhile.tried];
+    removeLeftovers(path.dirname(cached));
     for (const [name, make] of [
-      ['official download', download],
-      ['build with Go', buildWithGo],
+      ['official download', (folder: string) => download(downloadFrom, folder, say)],
+      ['build with Go', (folder: string) => buildWithGo(folder, say)],
     ] as const) {
       const folder = `${cached}.${process.pid}.tmp`;
       mkdirSync(folder, { recursive: true });
       try {
-        const made = await make(folder, say);
-        if (!(await worksAs(made))) throw new Error('the program does not run');
+        const made = await make(folder);
+        if (!(await versionOf(made))) throw new Error('what came does not run');
+        const file = openSync(made, 'r');
+        fsyncSync(file);
+        closeSync(file);
         renameSync(made, cached);
         say(`Temporal CLI: ready in ${cached}`);
         return cached;
@@ -76,28 +102,72 @@ export async function acquireTemporalCli(say: Say): Promise<string> {
   }
 }
 
-/** The version a program reports, or null when it does not run. */
-async function worksAs(program: string): Promise<string | null> {
+/** A CLI that is there already, on PATH or in the cache, or why none of them will do. Makes nothing. */
+export async function findTemporalCli(): Promise<
+  { readonly program: string; readonly where: string } | { readonly program: null; readonly tried: readonly string[] }
+> {
+  const onPath = await versionOf('temporal');
+  if (onPath && newEnough(onPath)) return { program: 'temporal', where: `${onPath.cli} on PATH` };
+  const tried = [onPath ? `${onPath.cli} on PATH is too old, 1.4 is needed` : 'not on PATH'];
+  const cached = cachedCli();
+  if (!existsSync(cached)) return { program: null, tried: [...tried, `not in the cache (${cached})`] };
+  if (await versionOf(cached)) return { program: cached, where: `${cliVersion} from the cache` };
+  return { program: null, tried: [...tried, `the one in the cache does not run (${cached})`] };
+}
+
+/** The versions a program reports, or null when it does not run. */
+export async function versionOf(program: string): Promise<CliVersion | null> {
   try {
     const { stdout } = await run(program, ['--version'], { timeout: 20_000 });
-    return stdout.trim().split('\n')[0] ?? null;
+    const match = /temporal version (\S+)(?: \(Server ([^,)]+))?/.exec(stdout);
+    return match?.[1] ? { cli: match[1], server: match[2] ?? 'unknown' } : null;
   } catch {
     return null;
   }
 }
 
-async function download(folder: string, say: Say): Promise<string> {
+/** CLI 1.4 brought server 1.28. */
+function newEnough({ cli, server }: CliVersion): boolean {
+  const [version, needed] = cli.startsWith('0.0.0') ? [server, 28] : [cli, 4];
+  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  return major > 1 || (major === 1 && minor >= needed);
+}
+
+/** What a set-up that was killed left half-made. The caller holds the lock. */
+function removeLeftovers(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const pid = /\.(\d+)\.tmp$/.exec(name)?.[1];
+    if (pid && !isAlive(Number(pid))) rmSync(path.join(folder, name), { recursive: true, force: true });
+  }
+}
+
+async function download(from: string, folder: string, say: Say): Promise<string> {
   if (process.env['EVERBAND_OFFLINE'] === '1') throw new Error('skipped, EVERBAND_OFFLINE=1');
   const arch = process.arch === 'x64' ? 'amd64' : process.arch;
-  const url = `https://temporal.download/cli/archive/v${cliVersion}?platform=${process.platform}&arch=${arch}`;
-  say(`Temporal CLI: downloading ${cliVersion} from temporal.download`);
-  const answer = await fetch(url, { signal: AbortSignal.timeout(5000) }).catch((error: unknown) => {
-    throw new Error(`cannot be reached (${String((error as { cause?: unknown }).cause ?? error)})`);
-  });
-  if (!answer.ok || !answer.body) throw new Error(`answered ${answer.status}`);
-  const archive = path.join(folder, 'temporal.tar.gz');
-  await pipeline(Readable.fromWeb(answer.body as never), createWriteStream(archive));
-  await run('tar', ['-xzf', archive, '-C', folder]);
+  const url = `${from}/v${cliVersion}?platform=${process.platform}&arch=${arch}`;
+  say(`Temporal CLI: downloading ${cliVersion} from ${new URL(url).host}`);
+  const stop = new AbortController();
+  let timer = setTimeout(() => stop.abort(new Error('no connection within 5 s')), connectMs);
+  const alive = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => stop.abort(new Error('the download stalled')), stallMs);
+  };
+  try {
+    const answer = await fetch(url, { signal: stop.signal }).catch((error: unknown) => {
+      const { message, cause } = error as Error;
+      throw new Error(`cannot be reached (${cause instanceof Error ? cause.message || cause.name : message})`);
+    });
+    if (!answer.ok || !answer.body) throw new Error(`answered ${answer.status}`);
+    alive();
+    const body = Readable.fromWeb(answer.body as never);
+    const archive = path.join(folder, 'temporal.tar.gz');
+    const written = pipeline(body, createWriteStream(archive), { signal: stop.signal });
+    body.on('data', alive);
+    await written;
+    await run('tar', ['-xzf', archive, '-C', folder]);
+  } finally {
+    clearTimeout(timer);
+  }
   return path.join(folder, 'temporal');
 }
 
@@ -130,19 +200,27 @@ async function buildWithGo(folder: string, say: Say): Promise<string> {
   return path.join(folder, 'temporal');
 }
 
-/** A lock file with the holder's pid; one whose holder is gone is taken over. */
+/**
+ * Takes a lock file for this process, waiting for whoever has it; one whose holder is gone is taken over.
+ * Answers with what releases it.
+ */
 export async function lock(file: string, say: Say): Promise<() => void> {
   mkdirSync(path.dirname(file), { recursive: true });
+  const mine = `${process.pid} ${randomUUID()}`;
   let told = false;
   for (;;) {
-    try {
-      writeFileSync(file, String(process.pid), { flag: 'wx' });
-      return () => rmSync(file, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (create(file, mine)) {
+      const touch = setInterval(() => {
+        if (holds(file, mine)) utimesSync(file, new Date(), new Date());
+      }, touchMs);
+      touch.unref();
+      return () => {
+        clearInterval(touch);
+        if (holds(file, mine)) rmSync(file, { force: true });
+      };
     }
     if (abandoned(file)) {
-      rmSync(file, { force: true });
+      takeAway(file);
       continue;
     }
     if (!told) say(`waiting for another set-up (${path.basename(file)})`);
@@ -151,14 +229,53 @@ export async function lock(file: string, say: Say): Promise<() => void> {
   }
 }
 
-function abandoned(file: string): boolean {
+function create(file: string, content: string): boolean {
   try {
-    const pid = Number(readFileSync(file, 'utf8'));
-    // Between creation and the pid's arrival the file is empty for a moment.
-    if (!pid) return Date.now() - statSync(file).mtimeMs > 5000;
-    return !isAlive(pid);
+    writeFileSync(file, content, { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function holds(file: string, content: string): boolean {
+  try {
+    return readFileSync(file, 'utf8') === content;
   } catch {
     return false;
+  }
+}
+
+/** Removes an abandoned lock. Looked at again under a guard, so that no one removes the lock of who came first. */
+function takeAway(file: string): void {
+  const guard = `${file}.guard`;
+  if (create(guard, '')) {
+    try {
+      if (abandoned(file)) rmSync(file, { force: true });
+    } finally {
+      rmSync(guard, { force: true });
+    }
+  } else if (age(guard) > 10_000) rmSync(guard, { force: true });
+}
+
+function abandoned(file: string): boolean {
+  try {
+    const pid = Number.parseInt(readFileSync(file, 'utf8'), 10);
+    // Between creation and the pid's arrival the file is empty for a moment.
+    if (!pid) return age(file) > touchMs;
+    return !isAlive(pid) || age(file) > forgottenMs;
+  } catch {
+    return false;
+  }
+}
+
+/** Milliseconds since the file was touched; 0 when it is gone. */
+function age(file: string): number {
+  try {
+    return Date.now() - statSync(file).mtimeMs;
+  } catch {
+    return 0;
   }
 }
 

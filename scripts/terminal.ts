@@ -28,3 +28,15 @@ export function duration(seconds: number): string {
 export function short(value: number | null): string {
   return value === null ? '' : String(Number(value.toPrecision(6)));
 }
+
+/** Cuts a line to `columns` characters, colours not counted: a wrapped line would break a redraw. */
+export function fit(line: string, columns: number): string {
+  let left = columns;
+  let cut = '';
+  // eslint-disable-next-line no-control-regex
+  for (const [part] of line.matchAll(/\x1b\[\d+m|[^\x1b]/gu)) {
+    if (part.startsWith('\x1b')) cut += part;
+    else if (left-- > 0) cut += part;
+  }
+  return cut;
+}

@@ -20,10 +20,12 @@ export async function train({
   if (checkpoint !== null) network.restore(readFileSync(checkpoint));
   for (let epoch = from + 1; epoch <= to; epoch++) {
     const loss = network.trainEpoch(digits.train, epoch);
-    const { accuracy } = network.evaluate(digits.validation);
+    const validation = network.evaluate(digits.validation);
     const name = `epoch-${epoch}.bin`;
     writeFileSync(path.join(checkpointDir, name), network.save());
-    // A network whose loss is no number has diverged, whatever its guesses are worth.
-    await report({ accuracy: Number.isFinite(loss) ? accuracy : NaN, loss }, name);
+    // A network whose loss is no number has diverged, whatever its guesses are worth. The last step of an epoch shows
+    // only in the validation loss.
+    const diverged = !Number.isFinite(loss) || !Number.isFinite(validation.loss);
+    await report(diverged ? { accuracy: NaN, loss: NaN } : { accuracy: validation.accuracy, loss }, name);
   }
 }

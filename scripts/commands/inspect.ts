@@ -2,168 +2,177 @@
 import { createReadStream, existsSync, mkdirSync, statSync, watchFile, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { Command } from 'commander';
-import { listRecords, readRecord, studyFolder } from '../../activities/record-store.js';
-import type { StudyRecord } from '../../core/record.js';
+import { Option, type Command } from 'commander';
+import { studyFolder } from '../../activities/record-store.js';
+import type { Fate } from '../../core/trial.js';
 import { exportCsv, exportJson } from '../../report/export.js';
-import { reportHtml } from '../../report/html.js';
-import { workflowTypes } from '../../workflows/messages.js';
-import { getStatus, getTrials, trainingNow } from '../api.js';
+import type { StudyStatus, TrialRow } from '../../workflows/messages.js';
+import { getStatus, getTrials, listStudies, recorded, trainingNow, writeReport } from '../api.js';
 import { withClient } from '../connect.js';
 import { CliError } from '../errors.js';
 import { stateDir } from '../state.js';
 import { short, table } from '../terminal.js';
+import { examples, print, studyName, trialId, type Json } from './arguments.js';
+
+const fates = ['completed', 'outranked', 'stopped', 'diverged', 'failed', 'unfinished'] as const satisfies Fate[];
+const orders = ['id', 'fate', 'epochs', 'value', '-epochs', '-value'] as const;
+type Order = (typeof orders)[number];
 
 export function addInspectCommands(program: Command): void {
-  program
-    .command('list')
-    .description('studies on the server and in the records')
-    .option('--json', 'as JSON')
-    .action(async (options: { json?: boolean }) => {
-      const studies = new Map<string, string>();
-      for (const name of listRecords(stateDir())) studies.set(name, 'recorded');
-      await withClient(async (client) => {
-        for await (const found of client.workflow.list({ query: `WorkflowType = '${workflowTypes.study}'` })) {
-          const name = found.workflowId.replace(/^everband\//, '');
-          if (!studies.has(name) || studies.get(name) === 'recorded')
-            studies.set(name, found.status.name.toLowerCase());
-        }
-      }).catch((error: unknown) => {
-        if (studies.size === 0) throw error;
-      });
-      if (options.json) console.log(JSON.stringify([...studies].map(([name, state]) => ({ name, state }))));
-      else console.log(studies.size === 0 ? 'no studies' : table(['study', 'state'], [...studies]));
-    });
+  examples(
+    program
+      .command('list')
+      .description('studies on the server and in the records')
+      .option('--json', 'as JSON')
+      .action(async (options: Json) => {
+        const studies = await listStudies();
+        const rows = studies.map(({ name, state, phase, best }) => [name, state, phase, short(best)]);
+        print(options, studies, rows.length === 0 ? 'no studies' : table(['study', 'state', 'phase', 'best'], rows));
+      }),
+    'everband list',
+    'everband list --json'
+  );
 
-  program
-    .command('status <study>')
-    .description('how a study stands')
-    .option('--json', 'as JSON')
-    .action(async (name: string, options: { json?: boolean }) => {
-      const status = await getStatus(name);
-      if (options.json) {
-        console.log(JSON.stringify(status));
-        return;
-      }
-      console.log(
-        `${name}: ${status.phase}, ${status.epochs} of ${status.plannedEpochs} ${status.study?.budgetUnit}, at most ${status.parallelism} trials at once`
-      );
-      if (status.best)
-        console.log(
-          `best: ${status.best.trial} ${status.study?.objective.metric} ${short(status.best.value)} at ${status.best.budget}`
+  examples(
+    program
+      .command('status')
+      .description('how a study stands')
+      .argument('<study>', 'its name', studyName)
+      .option('--json', 'as JSON')
+      .action(async (name: string, options: Json) => {
+        const status = await getStatus(name);
+        if (options.json) console.log(JSON.stringify(status));
+        else await printStatus(name, status);
+      }),
+    'everband status digits',
+    'everband status digits --json'
+  );
+
+  examples(
+    program
+      .command('trials')
+      .description('every trial with its configuration')
+      .argument('<study>', 'its name', studyName)
+      .addOption(new Option('--fate <fate>', 'only those').choices(fates))
+      .addOption(new Option('--sort <column>', 'order; - for the largest first').choices(orders))
+      .option('--json', 'as JSON')
+      .action(async (name: string, options: Json & { fate?: Fate; sort?: Order }) => {
+        const rows = sorted(
+          (await getTrials(name)).filter((row) => options.fate === undefined || row.fate === options.fate),
+          options.sort
         );
-      const rows = status.brackets.flatMap((bracket) =>
-        bracket.rounds.map((round) => [
-          ...[
-            round.index === 0 ? bracket.id : '',
-            round.index,
-            `${round.from}-${round.to}`,
-            round.entered || round.planned,
-            round.promoted,
-          ],
-          ...[round.stopped, round.diverged, round.failed, round.epochs, short(round.best), round.state],
-        ])
-      );
-      console.log(
-        table(
-          [
-            'bracket',
-            'round',
-            'budget',
-            'trials',
-            'promoted',
-            'stopped',
-            'diverged',
-            'failed',
-            'spent',
-            'best',
-            'state',
-          ],
-          rows
-        )
-      );
-      const parked = await withClient(async (client) =>
-        (await trainingNow(client, status)).flatMap(({ progress }) => progress.parked)
-      );
-      for (const one of parked)
-        console.log(
-          `parked: ${one.trial} after ${one.attempts} attempts: ${one.reason.split('\n')[0]} (everband retry ${name} ${one.trial})`
+        const cells = rows.map((row) => [row.id, row.fate, row.epochs, short(row.value), JSON.stringify(row.config)]);
+        print(options, rows, table(['trial', 'fate', 'epochs', 'value', 'configuration'], cells));
+      }),
+    'everband trials digits --fate completed --sort -value'
+  );
+
+  examples(
+    program
+      .command('logs')
+      .description("a trial's log: what its trainer printed")
+      .argument('<study>', 'its name', studyName)
+      .argument('<trial>', 'its id', trialId)
+      .option('-f, --follow', 'go on as it grows')
+      .action(async (name: string, trial: string, options: { follow?: boolean }) => printLog(name, trial, options)),
+    'everband logs digits b3-t017 -f'
+  );
+
+  examples(
+    program
+      .command('export')
+      .description('every trial and curve as CSV and JSON')
+      .argument('<study>', 'its name', studyName)
+      .option('--out <folder>', 'where to', '.')
+      .option('--json', 'the names of the files as JSON')
+      .action((name: string, options: Json & { out: string }) => {
+        const record = recorded(name);
+        mkdirSync(options.out, { recursive: true });
+        const { trials, curves } = exportCsv(record);
+        const files = {
+          [`${name}.trials.csv`]: trials,
+          [`${name}.curves.csv`]: curves,
+          [`${name}.json`]: exportJson(record),
+        };
+        for (const [file, text] of Object.entries(files)) writeFileSync(path.join(options.out, file), text);
+        const names = Object.keys(files);
+        print(
+          options,
+          names.map((file) => path.join(options.out, file)),
+          `wrote ${names.join(', ')} to ${options.out}`
         );
-    });
+      }),
+    'everband export digits --out results'
+  );
 
-  program
-    .command('trials <study>')
-    .description('every trial with its configuration')
-    .option('--fate <fate>', 'only those: completed, outranked, stopped, diverged, failed, unfinished')
-    .option('--json', 'as JSON')
-    .action(async (name: string, options: { fate?: string; json?: boolean }) => {
-      const rows = (await getTrials(name)).filter((row) => options.fate === undefined || row.fate === options.fate);
-      if (options.json) console.log(JSON.stringify(rows));
-      else
-        console.log(
-          table(
-            ['trial', 'fate', 'epochs', 'value', 'configuration'],
-            rows.map((row) => [row.id, row.fate, row.epochs, short(row.value), JSON.stringify(row.config)])
-          )
-        );
-    });
-
-  program
-    .command('logs <study> <trial>')
-    .description("a trial's log: what its trainer printed")
-    .option('-f, --follow', 'go on as it grows')
-    .action(async (name: string, trial: string, options: { follow?: boolean }) => {
-      const file = path.join(studyFolder(stateDir(), name), 'logs', `${trial}.log`);
-      if (!existsSync(file))
-        throw new CliError(
-          `no log of trial ${trial} of ${name} here (${file}). Fix: \`everband trials ${name}\` lists them; logs lie where its worker runs.`
-        );
-      await pipeline(createReadStream(file), process.stdout, { end: false });
-      if (!options.follow) return;
-      let seen = statSync(file).size;
-      watchFile(file, { interval: 500 }, ({ size }) => {
-        if (size > seen) createReadStream(file, { start: seen }).pipe(process.stdout, { end: false });
-        seen = size;
-      });
-      await new Promise(() => undefined);
-    });
-
-  program
-    .command('export <study>')
-    .description('every trial and curve as CSV and JSON')
-    .option('--out <folder>', 'where to', '.')
-    .action((name: string, options: { out: string }) => {
-      const record = recorded(name);
-      mkdirSync(options.out, { recursive: true });
-      const { trials, curves } = exportCsv(record);
-      const files = {
-        [`${name}.trials.csv`]: trials,
-        [`${name}.curves.csv`]: curves,
-        [`${name}.json`]: exportJson(record),
-      };
-      for (const [file, text] of Object.entries(files)) writeFileSync(path.join(options.out, file), text);
-      console.log(`wrote ${Object.keys(files).join(', ')} to ${options.out}`);
-    });
-
-  program
-    .command('report <study>')
-    .description('one self-contained HTML file')
-    .option('--out <file>', 'where to (default: <study>.html)')
-    .action((name: string, options: { out?: string }) => {
-      console.log(`wrote ${writeReport(name, options.out ?? `${name}.html`)}`);
-    });
+  examples(
+    program
+      .command('report')
+      .description('one self-contained HTML file')
+      .argument('<study>', 'its name', studyName)
+      .option('--out <file>', 'where to (default: <study>.html)')
+      .option('--json', 'the name of the file as JSON')
+      .action((name: string, options: Json & { out?: string }) => {
+        const file = writeReport(name, options.out ?? `${name}.html`);
+        print(options, { file }, `wrote ${file}`);
+      }),
+    'everband report digits --out digits.html'
+  );
 }
 
-export function writeReport(name: string, file: string): string {
-  writeFileSync(file, reportHtml(recorded(name)));
-  return file;
+/** Trials without a value come last either way. */
+function sorted(rows: readonly TrialRow[], order: Order | undefined): readonly TrialRow[] {
+  if (order === undefined) return rows;
+  const down = order.startsWith('-');
+  const key = order.replace('-', '') as 'id' | 'fate' | 'epochs' | 'value';
+  return [...rows].sort((a, b) => {
+    const [x, y] = [a[key], b[key]];
+    if (x === null || y === null) return Number(x === null) - Number(y === null);
+    return x === y ? 0 : x < y === down ? 1 : -1;
+  });
 }
 
-function recorded(name: string): StudyRecord {
-  const record = readRecord(stateDir(), name);
-  if (!record)
-    throw new CliError(
-      `no record of ${name} in ${stateDir()}. Fix: run this where its orchestrating worker runs, or set EVERBAND_HOME.`
+async function printStatus(name: string, status: StudyStatus): Promise<void> {
+  const { study, best } = status;
+  const unit = study?.budgetUnit ?? 'epochs';
+  console.log(
+    `${name}: ${status.phase}, ${status.epochs} of ${status.plannedEpochs} ${unit}, at most ${status.parallelism} trials at once`
+  );
+  if (best) console.log(`best: ${best.trial} ${study?.objective.metric} ${short(best.value)} at ${best.budget}`);
+  const head = [
+    ...['bracket', 'round', 'budget', 'trials', 'promoted'],
+    ...['stopped', 'diverged', 'failed', 'spent', 'best', 'state'],
+  ];
+  const rows = status.brackets.flatMap((bracket) =>
+    bracket.rounds.map((round) => [
+      ...[round.index === 0 ? bracket.id : '', round.index, `${round.from}-${round.to}`],
+      ...[round.entered || round.planned, round.promoted, round.stopped, round.diverged, round.failed],
+      ...[round.epochs, short(round.best), round.state],
+    ])
+  );
+  console.log(table(head, rows));
+  if (status.phase === 'done') return;
+  const parked = await withClient(async (client) =>
+    (await trainingNow(client, status)).flatMap(({ progress }) => progress.parked)
+  );
+  for (const { trial, attempts, reason } of parked)
+    console.log(
+      `parked: ${trial} after ${attempts} attempts: ${reason.split('\n')[0]} (everband retry ${name} ${trial})`
     );
-  return record;
+}
+
+async function printLog(name: string, trial: string, options: { follow?: boolean }): Promise<void> {
+  const file = path.join(studyFolder(stateDir(), name), 'logs', `${trial}.log`);
+  if (!existsSync(file))
+    throw new CliError(
+      `no log of trial ${trial} of ${name} here (${file}). Fix: \`everband trials ${name}\` lists them; logs lie where its worker runs.`
+    );
+  let seen = statSync(file).size;
+  if (seen > 0) await pipeline(createReadStream(file, { end: seen - 1 }), process.stdout, { end: false });
+  if (!options.follow) return;
+  watchFile(file, { interval: 500 }, ({ size }) => {
+    if (size > seen) createReadStream(file, { start: seen, end: size - 1 }).pipe(process.stdout, { end: false });
+    seen = size;
+  });
+  await new Promise(() => undefined);
 }

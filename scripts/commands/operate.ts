@@ -1,11 +1,8 @@
 /** pause, resume, stop, parallelism, retry, drop, delete. */
-import { rmSync } from 'node:fs';
 import type { Command } from 'commander';
-import { readRecord, studyFolder } from '../../activities/record-store.js';
-import { dropTrial, pauseStudy, resumeStudy, retryTrials, setParallelism, stopStudy } from '../api.js';
-import { withClient } from '../connect.js';
+import { deleteStudy, dropTrial, pauseStudy, resumeStudy, retryTrials, setParallelism, stopStudy } from '../api.js';
 import { CliError } from '../errors.js';
-import { stateDir } from '../state.js';
+import { examples, print, studyName, trialId, wholeNumber, type Json } from './arguments.js';
 
 export function addOperateCommands(program: Command): void {
   const simple: [string, string, (name: string) => Promise<string>][] = [
@@ -14,70 +11,80 @@ export function addOperateCommands(program: Command): void {
     ['stop', 'end a study early; its best is kept', stopStudy],
   ];
   for (const [command, description, act] of simple) {
-    program
-      .command(`${command} <study>`)
+    const added = program
+      .command(command)
       .description(description)
-      .action(async (name: string) => console.log(await act(name)));
+      .argument('<study>', 'its name', studyName)
+      .option('--json', 'as JSON')
+      .action(async (name: string, options: Json) => {
+        const answer = await act(name);
+        print(options, { study: name, answer }, answer);
+      });
+    examples(added, `everband ${command} digits`);
   }
 
-  program
-    .command('parallelism <study> <trials>')
-    .description('change how many trials train at once')
-    .action(async (name: string, trials: string) => console.log(await setParallelism(name, Number(trials))));
+  examples(
+    program
+      .command('parallelism')
+      .description('change how many trials train at once')
+      .argument('<study>', 'its name', studyName)
+      .argument('<trials>', '1 to 500', wholeNumber)
+      .option('--json', 'as JSON')
+      .action(async (name: string, trials: number, options: Json) => {
+        const answer = await setParallelism(name, trials);
+        print(options, { study: name, answer }, answer);
+      }),
+    'everband parallelism digits 16'
+  );
 
-  program
-    .command('retry <study> [trial]')
-    .description('put a parked trial back, or all of them with --failed')
-    .option('--failed', 'every parked trial')
-    .option('--reset', 'train from the start instead of the checkpoint')
-    .action(async (name: string, trial: string | undefined, options: { failed?: boolean; reset?: boolean }) => {
-      if ((trial === undefined) === !options.failed)
-        throw new CliError('name a trial or say --failed, one of the two', 2);
-      for (const line of await retryTrials(name, trial ?? null, options.reset ?? false)) console.log(line);
-    });
+  examples(
+    program
+      .command('retry')
+      .description('put a parked trial back, or all of them with --failed')
+      .argument('<study>', 'its name', studyName)
+      .argument('[trial]', 'its id', trialId)
+      .option('--failed', 'every parked trial')
+      .option('--reset', 'train from the start instead of the checkpoint')
+      .option('--json', 'as JSON')
+      .action(
+        async (name: string, trial: string | undefined, options: Json & { failed?: boolean; reset?: boolean }) => {
+          if ((trial === undefined) === !options.failed)
+            throw new CliError('name a trial or say --failed, one of the two', 2);
+          const answers = await retryTrials(name, trial ?? null, options.reset ?? false);
+          print(options, { study: name, answers }, answers.join('\n'));
+        }
+      ),
+    'everband retry digits b3-t017',
+    'everband retry digits --failed --reset'
+  );
 
-  program
-    .command('drop <study> <trial>')
-    .description('give a parked trial up: it ranks last')
-    .action(async (name: string, trial: string) => {
-      for (const line of await dropTrial(name, trial)) console.log(line);
-    });
+  examples(
+    program
+      .command('drop')
+      .description('give a parked trial up: it ranks last')
+      .argument('<study>', 'its name', studyName)
+      .argument('<trial>', 'its id', trialId)
+      .option('--json', 'as JSON')
+      .action(async (name: string, trial: string, options: Json) => {
+        const answers = await dropTrial(name, trial);
+        print(options, { study: name, answers }, answers.join('\n'));
+      }),
+    'everband drop digits b3-t017'
+  );
 
-  program
-    .command('delete <study>')
-    .description('remove records, checkpoints, logs and workflows of a closed study')
-    .option('--force', 'terminate it first when it runs')
-    .action(async (name: string, options: { force?: boolean }) => {
-      const workflows = await deleteWorkflows(name, options.force ?? false);
-      const recorded = readRecord(stateDir(), name) !== null;
-      if (workflows === 0 && !recorded)
-        throw new CliError(
-          `no study named ${name} on this server or in the records. Fix: \`everband list\` shows what there is.`
-        );
-      rmSync(studyFolder(stateDir(), name), { recursive: true, force: true });
-      console.log(`deleted ${name}: ${workflows} workflows${recorded ? ', records, checkpoints and logs' : ''}`);
-    });
-}
-
-async function deleteWorkflows(name: string, force: boolean): Promise<number> {
-  if (!/^[A-Za-z0-9._-]+$/.test(name)) throw new CliError(`${JSON.stringify(name)} is no study's name`, 2);
-  return withClient(async (client) => {
-    const found = [];
-    for await (const one of client.workflow.list({ query: `EverbandStudy = '${name}'` })) found.push(one);
-    const running = found.filter((one) => one.status.name === 'RUNNING');
-    if (running.length > 0 && !force)
-      throw new CliError(`study ${name} is running. Fix: \`everband stop ${name}\`, or delete it with --force.`);
-    for (const { workflowId, runId } of running)
-      await client.workflow
-        .getHandle(workflowId, runId)
-        .terminate('deleted')
-        .catch(() => undefined);
-    for (const { workflowId, runId } of found) {
-      await client.workflowService.deleteWorkflowExecution({
-        namespace: client.options.namespace,
-        workflowExecution: { workflowId, runId },
-      });
-    }
-    return found.length;
-  });
+  examples(
+    program
+      .command('delete')
+      .description('remove records, checkpoints, logs and workflows of a closed study')
+      .argument('<study>', 'its name', studyName)
+      .option('--force', 'terminate it first when it runs')
+      .option('--json', 'as JSON')
+      .action(async (name: string, options: Json & { force?: boolean }) => {
+        const gone = await deleteStudy(name, options.force ?? false);
+        const also = gone.recorded ? ', records, checkpoints and logs' : '';
+        print(options, { study: name, ...gone }, `deleted ${name}: ${gone.workflows} workflows${also}`);
+      }),
+    'everband delete digits',
+    'everband delete digits --force'
+  );
 }

@@ -1,0 +1,46 @@
+/** Watching a study from the command line, and the summary at its end. */
+import pc from 'picocolors';
+import { recordFile } from '../activities/record-store.js';
+import type { StudyResult } from '../core/record.js';
+import { closedStatus, getRecord, waitForResult } from './api.js';
+import { withClient } from './connect.js';
+import { watchStudy } from './live-view.js';
+import { stateDir } from './state.js';
+import { short } from './terminal.js';
+
+/** Watches and prints the end; `quiet` only waits. A closed study is summed up at once. */
+export async function watch(name: string, quiet: boolean): Promise<StudyResult> {
+  if (quiet) return waitForResult(name);
+  const result =
+    (await closedStatus(name))?.result ??
+    (await withClient((client) =>
+      watchStudy(client, name, (text) => process.stdout.write(text), process.stdout.isTTY)
+    ));
+  console.log(summary(name, result));
+  return result;
+}
+
+/** Ctrl-C leaves the view and says that the study does not care. */
+export function leaveOnInterrupt(name: string): void {
+  process.once('SIGINT', () => {
+    console.error(
+      `\nleft the view; ${name} goes on. Look again: everband watch ${name}; end it: everband stop ${name}`
+    );
+    process.exit(130);
+  });
+}
+
+function summary(name: string, result: StudyResult): string {
+  const { best, epochs, plannedEpochs, fates } = result;
+  const saved = plannedEpochs - epochs;
+  const fate = Object.entries(fates).filter(([, count]) => count > 0);
+  const metric = getRecord(name)?.objective.metric ?? 'metric';
+  return [
+    `study ${name} ${result.ended}: ${result.trials} trials (${fate.map(([one, count]) => `${count} ${one}`).join(', ')})`,
+    `epochs: ${epochs} of Hyperband's ${plannedEpochs}${saved > 0 ? `, ${saved} saved (${((100 * saved) / plannedEpochs).toFixed(1)} %)` : ''}`,
+    best
+      ? `best: ${best.trial}, ${metric} ${pc.green(short(best.value))} at ${best.budget}${best.reachedMaxBudget ? '' : ' (no trial reached the largest budget)'}\n${JSON.stringify(best.config)}`
+      : 'best: none, no trial has a value',
+    ...(getRecord(name) ? [`record: ${recordFile(stateDir(), name)}`] : []),
+  ].join('\n');
+}
