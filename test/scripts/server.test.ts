@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { serverInfo } from '../../scripts/server.js';
+import { acquireTemporalCli, cachedCli } from '../../scripts/temporal-cli.js';
+import { Cluster } from '../harness.js';
+
+describe('the embedded server', function () {
+  this.timeout(60_000);
+  const cluster = new Cluster();
+  after(() => cluster.end());
+
+  it('starts beside a taken port, is reused, and comes back after kill -9 with its ports and its history', async () => {
+    const blocker = net.createServer();
+    await new Promise<void>((resolve) => blocker.listen(7233, '127.0.0.1', resolve).once('error', () => resolve()));
+    const first = await cluster.start();
+    assert.notEqual(first.address, '127.0.0.1:7233');
+    assert.equal((await cluster.start()).reused, true);
+    const client = await cluster.client();
+    await client.workflow.start('nobody', { workflowId: 'kept', taskQueue: 'nobody' });
+    cluster.killServer();
+    for (let i = 0; (await serverInfo(cluster.stateDir)) !== null; i++) assert.ok(i < 50);
+    const second = await cluster.start();
+    assert.equal(second.address, first.address);
+    assert.equal(second.uiUrl, first.uiUrl);
+    assert.equal((await client.workflow.getHandle('kept').describe()).status.name, 'RUNNING');
+    assert.equal((await fetch(second.uiUrl ?? '')).status, 200);
+    blocker.close();
+  });
+});
+
+describe('finding the Temporal CLI', () => {
+  const before = { ...process.env };
+  afterEach(() => {
+    process.env = { ...before };
+  });
+
+  /** A folder with a fake `go` in it, alone on PATH with the system's own tools; no temporal there. */
+  function fake(go: string): string {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'everband-go-'));
+    mkdirSync(path.join(folder, 'bin'));
+    writeFileSync(path.join(folder, 'bin', 'go'), `#!/bin/sh\n${go}\n`);
+    chmodSync(path.join(folder, 'bin', 'go'), 0o755);
+    process.env['PATH'] = `${path.join(folder, 'bin')}:/usr/bin:/bin`;
+    process.env['EVERBAND_CACHE'] = folder;
+    process.env['EVERBAND_OFFLINE'] = '1';
+    return folder;
+  }
+
+  it('builds once for set-ups at the same time', async () => {
+    const folder = fake(
+      `[ "$1" = version ] && exit 0\necho x >> "$EVERBAND_CACHE/builds"\nsleep 0.3\nprintf '#!/bin/sh\\necho temporal' > "$GOBIN/temporal"\nchmod +x "$GOBIN/temporal"`
+    );
+    const found = await Promise.all([1, 2, 3].map(() => acquireTemporalCli(() => undefined)));
+    assert.deepEqual(new Set(found), new Set([cachedCli()]));
+    const { readFileSync } = await import('node:fs');
+    assert.equal(readFileSync(path.join(folder, 'builds'), 'utf8'), 'x\n');
+  });
+
+  it('never uses a half-written program, and says what was tried and the fix', async () => {
+    fake(`[ "$1" = version ] && exit 0\nprintf '#!/bin/sh\\nexit 1' > "$GOBIN/temporal"\nchmod +x "$GOBIN/temporal"`);
+    await assert.rejects(
+      acquireTemporalCli(() => undefined),
+      (error: Error) => {
+        assert.match(
+          error.message,
+          /not on PATH[^]*not in the cache[^]*official download[^]*does not run[^]*Fix: install Go/
+        );
+        return true;
+      }
+    );
+    assert.ok(!existsSync(cachedCli()));
+  });
+});
