@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
@@ -34,8 +34,13 @@ if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) process.exit(0);
 
 const since = Date.now();
 console.log('build: compiling ...');
-rmSync('dist', { recursive: true, force: true });
-const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
+// Built beside and swapped in whole: a build that fails, or another at the same time, leaves dist/ as it was.
+// In .everband, for there it is no part of the checkout and still of the package.
+const made = path.resolve('.everband', `build.${process.pid}`);
+const old = `${made}.old`;
+process.on('exit', () => [made, old].forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+const compiler = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', made];
+const { status } = spawnSync(process.execPath, [...compiler, '--tsBuildInfoFile', path.join(made, '.tsbuildinfo')], {
   stdio: 'inherit',
 });
 if (status !== 0) process.exit(1);
@@ -43,20 +48,29 @@ const { bundleWorkflowCode } = await import('@temporalio/worker');
 const quiet = Object.fromEntries(
   ['log', 'trace', 'debug', 'info', 'warn', 'error'].map((level) => [level, () => undefined])
 );
-const { code } = await bundleWorkflowCode({ workflowsPath: path.resolve('dist/workflows/index.js'), logger: quiet });
-mkdirSync('dist/workflows', { recursive: true });
-writeFileSync('dist/workflows/bundle.js.tmp', code);
-renameSync('dist/workflows/bundle.js.tmp', 'dist/workflows/bundle.js');
-const { studyJsonSchema } = await import(new URL('../dist/study/json-schema.js', import.meta.url));
-writeFileSync('dist/study/study.schema.json', JSON.stringify(studyJsonSchema(), null, 1));
+const { code } = await bundleWorkflowCode({ workflowsPath: path.join(made, 'workflows/index.js'), logger: quiet });
+writeFileSync(path.join(made, 'workflows/bundle.js'), code);
+const { studyJsonSchema } = await import(pathToFileURL(path.join(made, 'study/json-schema.js')));
+writeFileSync(path.join(made, 'study/study.schema.json'), JSON.stringify(studyJsonSchema(), null, 1));
 for (const file of folders.flatMap(sources)) {
   if (/\.(yaml|html|css)$/.test(file)) {
-    mkdirSync(path.join('dist', path.dirname(file)), { recursive: true });
-    writeFileSync(path.join('dist', file), readFileSync(file));
+    mkdirSync(path.join(made, path.dirname(file)), { recursive: true });
+    writeFileSync(path.join(made, file), readFileSync(file));
   }
 }
-chmodSync('dist/scripts/everband.js', 0o755);
-writeFileSync(stamp, key);
+chmodSync(path.join(made, 'scripts/everband.js'), 0o755);
+writeFileSync(path.join(made, path.basename(stamp)), key);
+for (let tries = 1; ; tries++) {
+  try {
+    if (existsSync('dist')) renameSync('dist', old);
+    renameSync(made, 'dist');
+    break;
+  } catch (error) {
+    // Another build swapped its own in at this moment.
+    if (tries === 5) throw error;
+    rmSync(old, { recursive: true, force: true });
+  }
+}
 console.log(`build: done, ${((Date.now() - since) / 1000).toFixed(1)} s`);
 
 function sources(folder) {

@@ -1,4 +1,5 @@
 /** Connections by Temporal's own conventions: TEMPORAL_* and profiles first, else the embedded server. */
+import net from 'node:net';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { CliError } from './errors.js';
@@ -51,13 +52,14 @@ function readConfig(): ReturnType<typeof loadClientConnectConfig> {
 /** Runs `use` with a client and closes it. @throws CliError with one line and its fix when the cluster refuses */
 export async function withClient<T>(use: (client: Client) => Promise<T>): Promise<T> {
   const { namespace, ...options } = await connectionSettings();
+  const unreachable = (reason: string) =>
+    new CliError(
+      `no Temporal server answers at ${options.address} (${reason}). Fix: \`everband server\`, or correct TEMPORAL_ADDRESS.`
+    );
+  if (await refusedHere(options.address)) throw unreachable('connection refused');
   const connection = await Connection.connect({ ...options, connectTimeout: 5000 }).catch((error: unknown) => {
-    const reason = (error as Error).message.split('\n')[0];
     throw (
-      refusal(error, options.address, namespace) ??
-      new CliError(
-        `no Temporal server answers at ${options.address} (${reason}). Fix: \`everband server\`, or correct TEMPORAL_ADDRESS.`
-      )
+      refusal(error, options.address, namespace) ?? unreachable((error as Error).message.split('\n')[0] ?? 'no answer')
     );
   });
   try {
@@ -66,6 +68,21 @@ export async function withClient<T>(use: (client: Client) => Promise<T>): Promis
     throw refusal(error, options.address, namespace) ?? error;
   } finally {
     await connection.close();
+  }
+}
+
+/** True when nothing listens on a port of this machine: gRPC would go on trying for seconds. */
+async function refusedHere(address: string): Promise<boolean> {
+  const [, host, port] = /^(127\.0\.0\.1|localhost):(\d+)$/.exec(address) ?? [];
+  if (!host) return false;
+  const socket = net.connect({ host, port: Number(port) });
+  try {
+    return await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(false)).once('error', () => resolve(true));
+      socket.setTimeout(2000, () => resolve(false));
+    });
+  } finally {
+    socket.destroy();
   }
 }
 

@@ -1,11 +1,13 @@
 /** Looks a set-up over. */
-import { accessSync, constants, existsSync, mkdirSync, statfsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs';
 import pc from 'picocolors';
 import { searchAttributes, taskQueues } from '../workflows/messages.js';
 import { withClient } from './connect.js';
 import { missingPollers } from './pollers.js';
+import { stateFileProblem } from './server.js';
 import { stateDir } from './state.js';
-import { cachedCli } from './temporal-cli.js';
+import { findTemporalCli } from './temporal-cli.js';
 
 export interface Check {
   readonly name: string;
@@ -25,17 +27,24 @@ export async function doctor(): Promise<Check[]> {
     found: process.versions.node,
     ...(nodeFine ? {} : { fix: 'install Node 20.19 or newer' }),
   });
-  checks.push(stateFolder());
+  checks.push(python(), stateFolder());
   const outside = process.env['TEMPORAL_ADDRESS'];
   if (outside)
     checks.push({ name: 'Temporal', state: 'note', found: `TEMPORAL_ADDRESS=${outside}, nothing is started here` });
   else {
-    const cached = existsSync(cachedCli());
+    const cli = await findTemporalCli();
     checks.push({
       name: 'Temporal CLI',
-      state: cached ? 'fine' : 'note',
-      found: cached ? cachedCli() : 'not in the cache',
-      ...(cached ? {} : { fix: 'everband server (finds, downloads or builds it)' }),
+      state: cli.program === null ? 'note' : 'fine',
+      found: cli.program === null ? cli.tried.join(', ') : cli.where,
+      ...(cli.program === null ? { fix: 'everband server (finds, downloads or builds it)' } : {}),
+    });
+    const problem = stateFileProblem(stateDir());
+    checks.push({
+      name: 'server state',
+      state: problem ? 'wrong' : 'fine',
+      found: problem ?? 'sound',
+      ...(problem ? { fix: 'remove that file (the database stays), then everband server' } : {}),
     });
   }
   try {
@@ -72,6 +81,18 @@ export async function doctor(): Promise<Check[]> {
     });
   }
   return checks;
+}
+
+/** Only trainers written in Python need it. */
+function python(): Check {
+  const { status, stdout } = spawnSync('python3', ['--version'], { encoding: 'utf8', timeout: 10_000 });
+  if (status === 0) return { name: 'Python', state: 'fine', found: stdout.trim().replace('Python ', '') };
+  return {
+    name: 'Python',
+    state: 'note',
+    found: 'none',
+    fix: 'install Python 3.10 or newer, if your trainer needs it',
+  };
 }
 
 function stateFolder(): Check {

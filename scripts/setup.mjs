@@ -1,6 +1,6 @@
 // Makes a fresh checkout ready: dependencies, build, Temporal CLI; with --python the Python environment too.
 // Plain JavaScript without dependencies, for it runs before there are any. Nothing to do: well under a second.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -34,11 +34,13 @@ function command(program, args) {
   }
 }
 
-once('dependencies (npm ci)', 'node_modules/.everband-lock', hash('package-lock.json'), () =>
+once('dependencies (npm ci)', 'node_modules/.everband-lock-hash', hash('package-lock.json'), () =>
   command('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 );
-execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
-if (!process.env.TEMPORAL_ADDRESS) {
+command(process.execPath, ['scripts/build.mjs']);
+if (process.env.TEMPORAL_ADDRESS) {
+  console.log(`set-up: TEMPORAL_ADDRESS=${process.env.TEMPORAL_ADDRESS}, no Temporal CLI is needed`);
+} else {
   const { acquireTemporalCli } = await import(new URL('../dist/scripts/temporal-cli.js', import.meta.url));
   await acquireTemporalCli((line) => console.log(`set-up: ${line}`)).catch((error) => {
     console.error(error.message);

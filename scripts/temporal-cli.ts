@@ -115,12 +115,12 @@ export async function findTemporalCli(): Promise<
   return { program: null, tried: [...tried, `the one in the cache does not run (${cached})`] };
 }
 
-/** The versions a program reports, or null when it does not run. */
+/** The versions a program reports, 'unknown' where it names none; null when it does not run. */
 export async function versionOf(program: string): Promise<CliVersion | null> {
   try {
     const { stdout } = await run(program, ['--version'], { timeout: 20_000 });
     const match = /temporal version (\S+)(?: \(Server ([^,)]+))?/.exec(stdout);
-    return match?.[1] ? { cli: match[1], server: match[2] ?? 'unknown' } : null;
+    return { cli: match?.[1] ?? 'unknown', server: match?.[2] ?? 'unknown' };
   } catch {
     return null;
   }

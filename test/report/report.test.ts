@@ -55,7 +55,7 @@ describe('report and export', function () {
 
   it('is one page without outside requests that a browser shows, filters, sorts and copies from', async function () {
     const html = reportHtml(await record());
-    assert.doesNotMatch(html, /(src|href)=|https?:|NaN|<script>alert/);
+    assert.doesNotMatch(html.replace('Number.isNaN', ''), /(src|href)=|https?:|NaN|<script>alert/);
     const executablePath = browser();
     if (!executablePath) {
       const message = 'no chromium on PATH: apt-get install chromium';

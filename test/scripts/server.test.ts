@@ -51,7 +51,7 @@ describe('finding the Temporal CLI', () => {
 
   it('builds once for set-ups at the same time', async () => {
     const folder = fake(
-      `[ "$1" = version ] && exit 0\necho x >> "$EVERBAND_CACHE/builds"\nsleep 0.3\nprintf '#!/bin/sh\\necho temporal' > "$GOBIN/temporal"\nchmod +x "$GOBIN/temporal"`
+      `[ "$1" = version ] && exit 0\necho x >> "$EVERBAND_CACHE/builds"\nsleep 0.3\nprintf '#!/bin/sh\\necho temporal version 1.5.1' > "$GOBIN/temporal"\nchmod +x "$GOBIN/temporal"`
     );
     const found = await Promise.all([1, 2, 3].map(() => acquireTemporalCli(() => undefined)));
     assert.deepEqual(new Set(found), new Set([cachedCli()]));
