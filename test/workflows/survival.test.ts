@@ -111,7 +111,7 @@ describe('what a study survives', function () {
     await sleep(2500);
     assert.equal(before.phase, 'paused');
     assert.equal((await statusOf(one)).epochs, before.epochs);
-    assert.match((await cluster.everband('parallelism', one.name, '0')).err, /whole number from 1 to 500/);
+    assert.match((await cluster.everband('parallelism', one.name, '0')).err, /whole number/);
     assert.equal((await cluster.everband('parallelism', one.name, '2')).code, 0);
     assert.equal((await cluster.everband('resume', one.name)).code, 0);
     await finish(one);
