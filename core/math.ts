@@ -78,7 +78,7 @@ export function log(x: number): number {
   return k * ln2High - (half - (s * (half + odd + even) + k * ln2Low) - f);
 }
 
-const log2e = 9.61796693925975554329e-1; // 2 / (3 ln 2)
+const log2e = 0.9617966939259756; // 2 / (3 ln 2)
 const log2eHigh = 9.61796700954437255859e-1;
 const log2eLow = -7.02846165095275826516e-9;
 
@@ -166,7 +166,7 @@ export function pow(x: number, y: number): number {
   const low = (y - yHigh) * logHigh + y * logLow;
   let high = yHigh * logHigh;
   const z = low + high;
-  if (z >= 1024 && (z > 1024 || low + 8.0085662595372944372e-17 > z - high)) return Infinity;
+  if (z >= 1024 && (z > 1024 || low + 8.008566259537294e-17 > z - high)) return Infinity;
   if (z <= -1075 && (z < -1075 || low <= z - high)) return 0;
   // 2^z = 2^n * 2^(high + low), the latter within a factor of sqrt 2 of 1.
   const n = Math.abs(z) > 0.5 ? Math.floor(z + 0.5) : 0;

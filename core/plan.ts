@@ -2,6 +2,7 @@
  * The bracket table of a study, in integers: floating-point logarithms lose a bracket at R=243, eta=3 and
  * R=1000, eta=10. Hyperband: Li et al. 2017, algorithm 1.
  */
+import { pow } from './math.js';
 import type { HyperbandScheduler, Predictor, Scheduler, Study } from './study.js';
 
 export interface RoundPlan {
@@ -80,12 +81,12 @@ function shapes(scheduler: Scheduler): Shape[] {
       const wanted = brackets === 'all' ? sMax + 1 : Math.min(brackets, sMax + 1);
       return Array.from({ length: wanted }, (_, k) => {
         const s = sMax - k;
-        const width = eta ** s;
+        const width = pow(eta, s);
         const trials =
           bracketFormula === 'ceil'
             ? Math.floor(((sMax + 1) * width + s) / (s + 1))
             : Math.floor((sMax + 1) / (s + 1)) * width;
-        const rungs = Array.from({ length: s + 1 }, (_, i) => roundHalfEven(maxBudget * eta ** i, width));
+        const rungs = Array.from({ length: s + 1 }, (_, i) => roundHalfEven(maxBudget * pow(eta, i), width));
         return { s, trials, rungs };
       });
     }

@@ -24,18 +24,18 @@ export function predict(request: PredictionRequest): PredictionAnswer {
   if (![...rows.flat(), ...training.targets].every(Number.isFinite))
     return impossible('a training curve is not finite');
   if (!asked.flat().every(Number.isFinite)) return impossible('a curve to predict for is not finite');
-  const low = Math.min(...training.targets);
-  const spread = Math.max(...training.targets) - low;
-  if (spread === 0) return impossible('all training curves end with the same loss');
-  const range = usableRange(spread);
+  if (training.targets.every((target) => target === training.targets[0]))
+    return impossible('all training curves end with the same loss');
 
-  const scale = minMax(rows);
+  const columns = (rows[0] ?? []).map((_, j) => minMax(rows.map((row) => row[j] as number)));
+  const scale = (row: readonly number[]) => row.map((value, j) => (columns[j] as Scaler).scale(value));
+  const target = minMax(training.targets);
   const scaled = rows.map(scale);
-  const wanted = training.targets.map((target) => (target - low) / range);
+  const wanted = training.targets.map(target.scale);
   const farApart = impossible('the values are too far apart to be scaled');
   if (![...scaled.flat(), ...wanted].every(Number.isFinite)) return farApart;
   const fitted = fitNuSvr(scaled, wanted);
-  const losses = asked.map((row) => fitted.predict(scale(row)) * range + low);
+  const losses = asked.map((row) => target.unscale(fitted.predict(scale(row))));
   return losses.every(Number.isFinite) ? { outcome: 'predicted', losses } : farApart;
 }
 
@@ -49,16 +49,20 @@ export function features(curve: readonly number[], t: number, tail?: number): nu
   );
 }
 
-/** Scales each column of the training rows to [0, 1]; a column as good as constant keeps its width. */
-function minMax(rows: readonly (readonly number[])[]): (row: readonly number[]) => number[] {
-  const width = rows[0]?.length ?? 0;
-  const columns = Array.from({ length: width }, (_, j) => rows.map((row) => row[j] as number));
-  const lows = columns.map((column) => Math.min(...column));
-  const ranges = columns.map((column, j) => usableRange(Math.max(...column) - (lows[j] as number)));
-  return (row) => row.map((value, j) => (value - (lows[j] as number)) / (ranges[j] as number));
+interface Scaler {
+  scale(value: number): number;
+  unscale(value: number): number;
 }
 
-/** What to divide by: 1 for a range below ten roundings of 1, as scikit-learn's MinMaxScaler does. */
-function usableRange(range: number): number {
-  return range < 10 * Number.EPSILON ? 1 : range;
+/**
+ * Scales `values` to [0, 1], with the steps of scikit-learn's MinMaxScaler: another rounding here moves libsvm's end
+ * point by up to its tolerance. A range below ten roundings of 1 is left as it is; one past the largest number makes
+ * every scaled value NaN.
+ */
+function minMax(values: readonly number[]): Scaler {
+  const low = Math.min(...values);
+  const range = Math.max(...values) - low;
+  const factor = 1 / (range < 10 * Number.EPSILON ? 1 : range);
+  const offset = factor === 0 ? NaN : 0 - low * factor;
+  return { scale: (value) => value * factor + offset, unscale: (value) => (value - offset) / factor };
 }

@@ -77,6 +77,9 @@ describe('math', () => {
     ];
     const bytes = Buffer.alloc(values.length * 8);
     values.forEach((value, i) => bytes.writeDoubleBE(value, i * 8));
-    assert.equal(createHash('sha256').update(bytes).digest('hex'), 'HASH');
+    assert.equal(
+      createHash('sha256').update(bytes).digest('hex'),
+      'ea6b4988391ebea3e1b06f5c95f71dce781f9113b2a1ce49dd138ad51d608127'
+    );
   });
 });
