@@ -319,7 +319,7 @@ async function orUnknown<T>(name: string, work: Promise<T>): Promise<T> {
     const text = String((error as { cause?: unknown }).cause ?? error);
     if (/DEADLINE_EXCEEDED|no poller|Timeout expired/i.test(text)) {
       throw new CliError(
-        `nobody answers for ${name}: no orchestrating worker polls. Fix: \`everband worker orchestrate\`.`
+        `nobody answers for ${name}: no orchestrating worker polls, or the server is gone. Fix: \`everband worker orchestrate\`; \`everband doctor\` looks at both.`
       );
     }
     throw error;

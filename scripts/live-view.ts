@@ -136,7 +136,8 @@ function view(status: StudyStatus, live: Live, pace: Pace): string[] {
   const planned = closedPlan(status);
   const share = Math.min(1, (planned + live.epochs) / Math.max(1, status.plannedEpochs));
   const bar = '█'.repeat(Math.round(share * 30)).padEnd(30, '░');
-  const saved = planned > status.epochs ? `, ${planned - status.epochs} saved` : '';
+  const saved =
+    ['running', 'paused'].includes(status.phase) && planned > status.epochs ? `, ${planned - status.epochs} saved` : '';
   const endless = study.scheduler.type === 'hyperband' && study.scheduler.iterations === 'untilLimit';
   const left =
     status.phase === 'running' && !endless
@@ -146,7 +147,7 @@ function view(status: StudyStatus, live: Live, pace: Pace): string[] {
   const lines = [
     `${pc.bold(study.name)}${phase}  ${bar} ${spent}/${status.plannedEpochs} ${study.budgetUnit}${saved}${left === null ? '' : `, at most about ${duration(left)} left`}`,
     status.best
-      ? `best ${study.objective.metric} ${pc.green(short(status.best.value))} ${status.best.trial} at ${status.best.budget} ${study.budgetUnit}`
+      ? `best ${study.objective.metric} ${pc.green(short(status.best.value))}${status.best.trial && ` ${status.best.trial}`} at ${status.best.budget} ${study.budgetUnit}`
       : 'no round closed yet',
   ];
   for (const bracket of status.brackets.slice(-6)) lines.push(`  ${bracket.id.padEnd(6)} ${rounds(bracket)}`);

@@ -31,16 +31,25 @@ export function leaveOnInterrupt(name: string): void {
 }
 
 function summary(name: string, result: StudyResult): string {
-  const { best, epochs, plannedEpochs, fates } = result;
-  const saved = plannedEpochs - epochs;
+  const { ended, best, epochs, plannedEpochs, fates } = result;
+  const less = plannedEpochs - epochs;
+  // What a study that ended early did not train is not saved.
+  const saved =
+    less > 0 ? `, ${less} ${ended === 'finished' ? 'saved' : 'not spent'} (${percent(less / plannedEpochs)})` : '';
   const fate = Object.entries(fates).filter(([, count]) => count > 0);
-  const metric = getRecord(name)?.objective.metric ?? 'metric';
+  const record = getRecord(name);
+  const metric = record?.objective.metric ?? 'metric';
+  const plain = record?.scheduler.type === 'hyperband' ? "Hyperband's" : "the plan's";
   return [
-    `study ${name} ${result.ended}: ${result.trials} trials (${fate.map(([one, count]) => `${count} ${one}`).join(', ')})`,
-    `epochs: ${epochs} of Hyperband's ${plannedEpochs}${saved > 0 ? `, ${saved} saved (${((100 * saved) / plannedEpochs).toFixed(1)} %)` : ''}`,
+    `study ${name} ${ended}: ${result.trials} trials (${fate.map(([one, count]) => `${count} ${one}`).join(', ')})`,
+    `epochs: ${epochs} of ${plain} ${plannedEpochs}${saved}`,
     best
       ? `best: ${best.trial}, ${metric} ${pc.green(short(best.value))} at ${best.budget}${best.reachedMaxBudget ? '' : ' (no trial reached the largest budget)'}\n${JSON.stringify(best.config)}`
       : 'best: none, no trial has a value',
-    ...(getRecord(name) ? [`record: ${recordFile(stateDir(), name)}`] : []),
+    ...(record ? [`record: ${recordFile(stateDir(), name)}`] : []),
   ].join('\n');
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }

@@ -138,7 +138,10 @@ async function printStatus(name: string, status: StudyStatus): Promise<void> {
   console.log(
     `${name}: ${status.phase}, ${status.epochs} of ${status.plannedEpochs} ${unit}, at most ${status.parallelism} trials at once`
   );
-  if (best) console.log(`best: ${best.trial} ${study?.objective.metric} ${short(best.value)} at ${best.budget}`);
+  if (best)
+    console.log(
+      `best:${best.trial && ` ${best.trial}`} ${study?.objective.metric} ${short(best.value)} at ${best.budget}`
+    );
   const head = [
     ...['bracket', 'round', 'budget', 'trials', 'promoted'],
     ...['stopped', 'diverged', 'failed', 'spent', 'best', 'state'],
