@@ -1,3 +1,4 @@
+import { builtinModules } from 'node:module';
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
@@ -23,6 +24,9 @@ const ours = [
   'bench',
   'test',
 ];
+
+/** What code that is replayed cannot use. */
+const impure = ['node:*', ...builtinModules.filter((name) => !name.startsWith('_')), 'zod', 'yaml'];
 
 export default tseslint.config(
   { ignores: ['dist', 'node_modules', 'python', '.everband'] },
@@ -53,7 +57,16 @@ export default tseslint.config(
               message: `${folder}/ may import only ${[folder, ...allowed].join(', ')}`,
             },
             ...(folder === 'core' || folder === 'workflows'
-              ? [{ group: ['node:*', 'zod', 'yaml'], message: 'deterministic code: no I/O' }]
+              ? [{ group: impure, message: 'deterministic code: no I/O' }]
+              : []),
+            ...(folder === 'core' ? [{ group: ['@temporalio/*'], message: 'core/ knows nothing of Temporal' }] : []),
+            ...(folder === 'workflows'
+              ? [
+                  {
+                    group: ['@temporalio/*', '!@temporalio/workflow', '!@temporalio/common'],
+                    message: 'workflows run in a sandbox: @temporalio/workflow and @temporalio/common only',
+                  },
+                ]
               : []),
           ],
         },

@@ -44,7 +44,9 @@ export async function doctor(): Promise<Check[]> {
       name: 'server state',
       state: problem ? 'wrong' : 'fine',
       found: problem ?? 'sound',
-      ...(problem ? { fix: 'remove that file (the database stays), then everband server' } : {}),
+      ...(problem
+        ? { fix: 'end the Temporal server of this folder if one still runs, remove that file, then everband server' }
+        : {}),
     });
   }
   try {

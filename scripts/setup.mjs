@@ -2,7 +2,7 @@
 // Plain JavaScript without dependencies, for it runs before there are any. Nothing to do: well under a second.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -26,6 +26,41 @@ function once(name, stamp, key, work) {
   console.log(`set-up: ${name}, ${((Date.now() - since) / 1000).toFixed(1)} s`);
 }
 
+/** Waits until no other set-up of this checkout runs; the lock goes with the process. */
+function takeTurn() {
+  const file = path.join('.everband', 'setup.lock');
+  mkdirSync('.everband', { recursive: true });
+  for (let told = false; ; Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx' });
+      process.on('exit', () => rmSync(file, { force: true }));
+      return;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    if (abandoned(file)) {
+      rmSync(file, { force: true });
+      continue;
+    }
+    if (!told) console.log('set-up: waiting for another set-up of this checkout');
+    told = true;
+  }
+}
+
+/** Its process is gone, or it is older than any set-up takes (the number may be another's by now). */
+function abandoned(file) {
+  try {
+    const old = Date.now() - statSync(file).mtimeMs;
+    const pid = Number(readFileSync(file, 'utf8'));
+    if (!pid) return old > 5000;
+    if (old > 20 * 60_000) return true;
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error.code === 'ESRCH';
+  }
+}
+
 function command(program, args) {
   const { status, error } = spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   if (error || status !== 0) {
@@ -34,6 +69,7 @@ function command(program, args) {
   }
 }
 
+takeTurn();
 once('dependencies (npm ci)', 'node_modules/.everband-lock-hash', hash('package-lock.json'), () =>
   command('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 );

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { serverInfo } from '../../scripts/server.js';
+import { serverInfo, startServer, stateFileProblem, stopServer } from '../../scripts/server.js';
 import { acquireTemporalCli, cachedCli } from '../../scripts/temporal-cli.js';
 import { Cluster } from '../harness.js';
 
@@ -72,5 +73,57 @@ describe('finding the Temporal CLI', () => {
       }
     );
     assert.ok(!existsSync(cachedCli()));
+  });
+});
+
+describe('what the server wrote down', function () {
+  this.timeout(60_000);
+  const cluster = new Cluster();
+  const file = path.join(cluster.stateDir, 'server', 'server.json');
+  const quiet = (): void => undefined;
+  const read = () => JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown> & { pid: number };
+  let sound = '';
+  before(async () => {
+    await cluster.start();
+    sound = readFileSync(file, 'utf8');
+  });
+  afterEach(() => writeFileSync(file, sound));
+  after(() => cluster.end());
+
+  it('never makes it signal a stranger that has the number now', async () => {
+    const stranger = spawn('sleep', ['60']);
+    try {
+      writeFileSync(file, JSON.stringify({ ...read(), pid: stranger.pid }));
+      assert.equal(await serverInfo(cluster.stateDir), null);
+      assert.equal(await stopServer(cluster.stateDir), false);
+      assert.equal(stranger.exitCode ?? stranger.signalCode, null);
+    } finally {
+      stranger.kill('SIGKILL');
+    }
+  });
+
+  it('may be no JSON, which doctor can tell', async () => {
+    assert.equal(stateFileProblem(cluster.stateDir), null);
+    for (const broken of ['', '{"port":', 'null', '{"port":7233}']) {
+      writeFileSync(file, broken);
+      assert.equal(await serverInfo(cluster.stateDir), null);
+      assert.match(stateFileProblem(cluster.stateDir) ?? '', /server\.json cannot be read/);
+    }
+  });
+
+  it('sees one server for starts at the same time, and keeps to the database it has lost', async () => {
+    const found = await Promise.all([1, 2, 3].map(() => startServer(cluster.stateDir, quiet)));
+    assert.equal(new Set(found.map(({ pid }) => pid)).size, 1);
+    const database = path.join(cluster.stateDir, 'server', 'temporal.db');
+    renameSync(database, `${database}.away`);
+    await assert.rejects(startServer(cluster.stateDir, quiet), /has lost its database[^]*Fix: everband server stop/);
+    renameSync(`${database}.away`, database);
+  });
+
+  it('refuses a database of another server version, once stopped; stopping twice is fine', async () => {
+    assert.equal(await stopServer(cluster.stateDir), true);
+    assert.equal(await stopServer(cluster.stateDir), false);
+    writeFileSync(file, JSON.stringify({ ...read(), version: '1.20.3' }));
+    await assert.rejects(startServer(cluster.stateDir, quiet), /belongs to Temporal server 1\.20\.3[^]*Fix: /);
   });
 });
