@@ -69,11 +69,13 @@ function shapes(scheduler: Scheduler): Shape[] {
   switch (scheduler.type) {
     case 'full':
       return [{ s: 0, trials: scheduler.trials, rungs: [scheduler.maxBudget] }];
-    case 'successiveHalving': {
+    case 'successiveHalving':
+    case 'asha': {
       const rungs: number[] = [];
       for (let r = scheduler.minBudget; r < scheduler.maxBudget; r *= scheduler.eta) rungs.push(r);
       rungs.push(scheduler.maxBudget);
-      return [{ s: rungs.length - 1, trials: scheduler.trials, rungs }];
+      const trials = scheduler.trials === 'untilLimit' ? pow(scheduler.eta, rungs.length - 1) : scheduler.trials;
+      return [{ s: rungs.length - 1, trials, rungs }];
     }
     case 'hyperband': {
       const { maxBudget, eta, brackets, bracketFormula } = scheduler;
@@ -94,7 +96,7 @@ function shapes(scheduler: Scheduler): Shape[] {
 }
 
 function decisionPoint(predictor: Predictor, from: number, to: number): number | null {
-  if (predictor.type !== 'swift') return null;
+  if (predictor.type !== 'swift' && predictor.type !== 'median') return null;
   const p = from + Math.ceil((to - from) * predictor.decisionPoint);
   return p < to ? p : null;
 }

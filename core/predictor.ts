@@ -1,5 +1,7 @@
 /** What a decision point asks a predictor, and what it answers. Losses are minimised here (a metric is negated). */
 
+import type { Model } from './study.js';
+
 /** Complete curves to learn from. */
 export interface TrainingSet {
   /** One row per curve: the loss after each epoch, at least `epochs` of them. */
@@ -9,15 +11,26 @@ export interface TrainingSet {
 }
 
 export interface PredictionRequest {
-  readonly model: 'svr' | 'svr-tail';
+  readonly model: Model;
+  /** 32-bit unsigned, for models that draw; the same decision point of a study always gets the same. */
+  readonly seed: number;
   /** t: how many values of a curve are known at the decision point. */
   readonly epochs: number;
   readonly training: TrainingSet;
   /** Curves to predict for, `epochs` values or more each. */
   readonly candidates: readonly (readonly number[])[];
+  /** Whether the answer needs a `deviation`. */
+  readonly uncertainty?: boolean;
 }
 
 /** One predicted loss per candidate, or why there is none (then nobody is stopped). */
 export type PredictionAnswer =
-  | { readonly outcome: 'predicted'; readonly losses: readonly number[] }
+  | {
+      readonly outcome: 'predicted';
+      readonly losses: readonly number[];
+      /** Standard deviation of the residuals of 5-fold cross-validation; only when `uncertainty` was asked for. */
+      readonly deviation?: number;
+      /** Who answered when it was not the model asked, and why. */
+      readonly fallback?: string;
+    }
   | { readonly outcome: 'impossible'; readonly reason: string };

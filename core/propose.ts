@@ -12,4 +12,15 @@ export interface ProposalRequest {
   readonly bracket: string;
   readonly offset: number;
   readonly count: number;
+  /** What TPE learns from, in the order of the study's record; other samplers need none. */
+  readonly observations?: readonly Observation[];
+}
+
+/** A trial's loss at a rung. */
+export interface Observation {
+  /** Global index of the trial. */
+  readonly trial: number;
+  readonly budget: number;
+  /** Null: diverged or failed there, which counts as worse than every number. */
+  readonly loss: number | null;
 }

@@ -94,7 +94,7 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
 
   let decision: DecisionRecord | null = null;
   let memory = input.memory;
-  if (predictor.type === 'none' || plan.decisionPoint === null) {
+  if (predictor.type !== 'swift' || plan.decisionPoint === null) {
     await Promise.all(runners.map((runner) => trainTo(runner, plan.from, plan.to)));
     if (predictor.type !== 'none') memory = remember(input, memory, runners);
   } else {
@@ -214,6 +214,7 @@ async function ask(
   const curves = memory.curves.slice(0, trainedOn);
   const answer = await effects.predict({
     model: swift.model,
+    seed: 0,
     epochs: p,
     training: { curves: curves.map((curve) => curve.slice(0, p)), targets: curves.map(lastOf) },
     candidates: waiting.map((runner) => curveOf(input, runner)),

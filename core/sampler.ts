@@ -5,7 +5,7 @@
 import type { Proposal, ProposalRequest } from './propose.js';
 import { stream } from './rng.js';
 import { configKey, drawConfig, gridOf } from './space.js';
-import type { Config, Study } from './study.js';
+import type { Config, GridSampler, Study } from './study.js';
 import type { Trial } from './trial.js';
 
 export interface Sampler {
@@ -25,7 +25,7 @@ const mostRedraws = 100;
 export function createSampler(study: Study, table: readonly Config[] | null): Sampler {
   const draws: Draw[] = [];
   const seen = new Set<string>();
-  const at = table ? fromList(table, 0) : study.sampler.type === 'grid' ? gridDraws() : randomDraws;
+  const at = table ? fromList(table, 0) : study.sampler.type === 'grid' ? gridDraws(study.sampler) : randomDraws;
 
   function randomDraws(globalIndex: number): Draw {
     const random = stream(study.seed, 'config', globalIndex);
@@ -39,8 +39,8 @@ export function createSampler(study: Study, table: readonly Config[] | null): Sa
     return { config, avoided: kept ? 0 : avoided, kept };
   }
 
-  function gridDraws() {
-    return fromList(gridOf(study.space, study.sampler.pointsPerDimension), study.tryFirst.length);
+  function gridDraws(grid: GridSampler) {
+    return fromList(gridOf(study.space, grid.pointsPerDimension), study.tryFirst.length);
   }
 
   /** Every entry once in a seeded order, then again in another; the first `skipped` trials have theirs already. */

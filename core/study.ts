@@ -56,12 +56,37 @@ export interface Objective {
   readonly mode: 'minimise' | 'maximise';
 }
 
-/** `random`: independent draws per trial. `grid`: every combination once, in a seeded order, then again reshuffled. */
-export interface Sampler {
-  readonly type: 'random' | 'grid';
-  /** Points per continuous dimension of a grid. @default 5 */
+/** Independent draws per trial. */
+export interface RandomSampler {
+  readonly type: 'random';
+}
+/** The points of one scrambled Sobol sequence, in global trial order. */
+export interface SobolSampler {
+  readonly type: 'sobol';
+}
+/** Every combination once, in a seeded order, then again reshuffled. */
+export interface GridSampler {
+  readonly type: 'grid';
+  /** Points per continuous dimension. @default 5 */
   readonly pointsPerDimension: number;
 }
+/** The tree-structured Parzen estimator of BOHB (Falkner et al. 2018); defaults are HpBandSter's. */
+export interface TpeSampler {
+  readonly type: 'tpe';
+  /** W: trial t of a bracket is proposed from the results of its trials below W * floor(t / W). @default 8 */
+  readonly wave: number;
+  /** Share of trials drawn at random whatever is known. @default 1/3 */
+  readonly randomFraction: number;
+  /** Share of the results that count as good. @default 0.15 */
+  readonly goodShare: number;
+  /** Points sampled from l(x), of which the best l/g wins. @default 64 */
+  readonly candidates: number;
+  /** Factor on the bandwidths that candidates are sampled with. @default 3 */
+  readonly bandwidthFactor: number;
+  /** @default 1e-3 */
+  readonly minBandwidth: number;
+}
+export type Sampler = RandomSampler | SobolSampler | GridSampler | TpeSampler;
 
 /** Hyperband (Li et al. 2017): a portfolio of successive-halving brackets. */
 export interface HyperbandScheduler {
@@ -95,12 +120,73 @@ export interface FullScheduler {
   readonly trials: number;
   readonly maxBudget: number;
 }
-export type Scheduler = HyperbandScheduler | SuccessiveHalvingScheduler | FullScheduler;
+/** Asynchronous successive halving (Li et al. 2018): a free slot promotes, or starts a new trial. No barrier. */
+export interface AshaScheduler {
+  readonly type: 'asha';
+  /** Most trials; "untilLimit" needs a limit. */
+  readonly trials: number | 'untilLimit';
+  readonly maxBudget: number;
+  /** r_min. @default 1 */
+  readonly minBudget: number;
+  readonly eta: number;
+}
+export type Scheduler = HyperbandScheduler | SuccessiveHalvingScheduler | FullScheduler | AshaScheduler;
 
+/** A model that learns from complete curves; {@link AnnealerModel} and external ones have settings of their own. */
+export interface PlainModel {
+  readonly type: 'svr' | 'svr-tail' | 'isotonic' | 'last' | 'power-law' | 'extra-trees';
+}
+/** Quantum-trained support vector regression (Pasetto et al. 2022): its dual as a QUBO, sampled by an annealer. */
+export interface AnnealerModel {
+  readonly type: 'annealer';
+  /** `simulated`: embedded, in TypeScript. `dwave`: a Python worker on D-Wave's Ocean SDK. @default "simulated" */
+  readonly solver: 'simulated' | 'dwave';
+  /** Task queue of the Python worker; only for `dwave`. @default "everband-qubo" */
+  readonly taskQueue: string;
+  /** @default 100 simulated, 1000 dwave */
+  readonly reads: number;
+  /** Sweeps per read of the simulated annealer. @default 300 */
+  readonly sweeps: number;
+  /** `sound`: our default. `faithful`: as the authors published it, slips included. @default "sound" */
+  readonly combination: 'sound' | 'faithful';
+  /** Model asked when the solver fails or its limits are reached; null: everybody goes on. @default "svr" */
+  readonly fallback: PlainModel['type'] | null;
+  /** Most seconds of QPU access time a study may use; only for `dwave`. */
+  readonly maxQpuSeconds?: number | undefined;
+}
+/** An activity somebody else's worker implements, in any language. */
+export interface ActivityModel {
+  readonly type: 'activity';
+  readonly taskQueue: string;
+  /** @default "predict" */
+  readonly activity: string;
+  readonly settings: Json;
+}
+export type Model = PlainModel | AnnealerModel | ActivityModel;
+
+/** Median rule (Golovin et al. 2017): stop at the decision point when worse than the median of earlier trials there. */
+export interface MedianPredictor {
+  readonly type: 'median';
+  /** c: where the decision point lies between two rungs. @default 0.5 */
+  readonly decisionPoint: number;
+  /** Earlier trials needed before anybody is stopped. @default 5 */
+  readonly minTrials: number;
+}
+/** Fast-Hyperband (Baker et al. 2017): inside a round every epoch is a decision point; trials one after the other. */
+export interface FastPredictor {
+  readonly type: 'fast';
+  readonly model: Model;
+  /** d: complete curves needed before a model is trained. @default 15 */
+  readonly minCurves: number;
+  /** k: share of the next round's places completed before anybody is asked about. @default 1 */
+  readonly completeShare: number;
+  /** Delta: probability of ending above the threshold at which a trial is stopped. @default 0.95 */
+  readonly confidence: number;
+}
 /** Swift-Hyperband (García Amboage et al. 2023): one decision point inside each round. */
 export interface SwiftPredictor {
   readonly type: 'swift';
-  readonly model: 'svr' | 'svr-tail';
+  readonly model: Model;
   /** d: complete curves needed before a model is trained. @default 15 */
   readonly minCurves: number;
   /** k: share of the next round's places completed before anybody is asked about. @default 0.5 */
@@ -108,7 +194,7 @@ export interface SwiftPredictor {
   /** c: where the decision point lies between two rungs. @default 0.5 */
   readonly decisionPoint: number;
 }
-export type Predictor = { readonly type: 'none' } | SwiftPredictor;
+export type Predictor = { readonly type: 'none' } | MedianPredictor | FastPredictor | SwiftPredictor;
 
 /** A JavaScript or TypeScript module that exports `train` (see trainers/contract.ts). */
 export interface ModuleTrainer {

@@ -173,16 +173,20 @@ function trialsTable(record: StudyRecord): string {
   return `<p class="filter"><label>Filter <input type="search" id="filter" autocomplete="off" spellcheck="false" placeholder="id, fate or value"></label> <output id="matches">${plural(order.length, 'trial')}</output></p><div class="scroll tall" tabindex="0" role="region" aria-label="Trials"><table id="table"><thead><tr>${headCells.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
+const schedulerNames = { full: 'full training', successiveHalving: 'successive halving', asha: 'ASHA' } as const;
+
 function footer(record: StudyRecord): string {
   const { scheduler, predictor, result } = record;
   const facts = [
     `seed ${record.seed}`,
     scheduler.type === 'hyperband'
       ? `Hyperband, R = ${scheduler.maxBudget}, eta = ${scheduler.eta}`
-      : `${scheduler.type === 'full' ? 'full training' : 'successive halving'} to ${scheduler.maxBudget}`,
+      : `${schedulerNames[scheduler.type]} to ${scheduler.maxBudget}`,
     predictor.type === 'none'
       ? 'no predictor'
-      : `Swift predictor ${predictor.model}, at least ${predictor.minCurves} curves`,
+      : predictor.type === 'median'
+        ? `median rule, at least ${predictor.minTrials} trials`
+        : `${predictor.type} predictor ${predictor.model.type}, at least ${predictor.minCurves} curves`,
     ...(result.duplicatesAvoided > 0 ? [`${plural(result.duplicatesAvoided, 'duplicate')} avoided`] : []),
     ...(result.duplicatesKept > 0 ? [`${plural(result.duplicatesKept, 'duplicate')} kept`] : []),
   ];

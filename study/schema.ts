@@ -100,17 +100,81 @@ const scheduler = z.discriminatedUnion('type', [
     eta,
   }),
   z.strictObject({ type: z.literal('full'), trials: count, maxBudget: count }),
+  z.strictObject({
+    type: z.literal('asha'),
+    trials: z.union([count, z.literal('untilLimit')]),
+    maxBudget: count,
+    minBudget: count.default(1),
+    eta,
+  }),
 ]);
+
+const sampler = z
+  .discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('random') }),
+    z.strictObject({ type: z.literal('sobol') }),
+    z.strictObject({ type: z.literal('grid'), pointsPerDimension: count.default(5) }),
+    z.strictObject({
+      type: z.literal('tpe'),
+      wave: count.default(8),
+      randomFraction: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(1 / 3),
+      goodShare: z.number().gt(0).lt(1).default(0.15),
+      candidates: count.default(64),
+      bandwidthFactor: positive.default(3),
+      minBandwidth: positive.default(1e-3),
+    }),
+  ])
+  .default({ type: 'random' });
+
+const plainModel = z.enum(['svr', 'svr-tail', 'isotonic', 'last', 'power-law', 'extra-trees']);
+const model = z
+  .discriminatedUnion('type', [
+    z.strictObject({ type: plainModel }),
+    z.strictObject({
+      type: z.literal('annealer'),
+      solver: z.enum(['simulated', 'dwave']).default('simulated'),
+      taskQueue: z.string().min(1).default('everband-qubo'),
+      reads: count.max(10_000).optional(),
+      sweeps: count.max(100_000).default(300),
+      combination: z.enum(['sound', 'faithful']).default('sound'),
+      fallback: plainModel.nullable().default('svr'),
+      maxQpuSeconds: positive.optional(),
+    }),
+    z.strictObject({
+      type: z.literal('activity'),
+      taskQueue: z.string().min(1),
+      activity: z.string().min(1).default('predict'),
+      settings: json.default(null),
+    }),
+  ])
+  .transform((chosen) =>
+    chosen.type === 'annealer' ? { ...chosen, reads: chosen.reads ?? (chosen.solver === 'dwave' ? 1000 : 100) } : chosen
+  );
+const modelSetting = model.prefault({ type: 'svr' });
+const minCurves = z.number().int().min(2, 'd must be at least 2').default(15);
+const decisionPoint = z.number().gt(0).lt(1).default(0.5);
 
 const predictor = z
   .discriminatedUnion('type', [
     z.strictObject({ type: z.literal('none') }),
+    z.strictObject({ type: z.literal('median'), decisionPoint, minTrials: count.default(5) }),
+    z.strictObject({
+      type: z.literal('fast'),
+      model: modelSetting,
+      minCurves,
+      completeShare: z.number().positive().max(1).default(1),
+      confidence: z.number().gt(0.5).lt(1).default(0.95),
+    }),
     z.strictObject({
       type: z.literal('swift'),
-      model: z.enum(['svr', 'svr-tail']).default('svr'),
-      minCurves: z.number().int().min(2, 'd must be at least 2').default(15),
+      model: modelSetting,
+      minCurves,
       completeShare: z.number().positive().max(1).default(0.5),
-      decisionPoint: z.number().gt(0).lt(1).default(0.5),
+      decisionPoint,
     }),
   ])
   .default({ type: 'none' });
@@ -166,9 +230,7 @@ const studySchema = z.strictObject({
   seed: z.number().int().min(0).max(4294967295).default(0),
   objective,
   space: z.record(z.string(), explicitParameter).default({}),
-  sampler: z
-    .strictObject({ type: z.enum(['random', 'grid']).default('random'), pointsPerDimension: count.default(5) })
-    .prefault({}),
+  sampler,
   scheduler,
   budgetUnit: z.string().min(1).default('epochs'),
   predictor,
@@ -180,11 +242,14 @@ const studySchema = z.strictObject({
 });
 
 const short = z.union([z.string(), z.record(z.string(), z.unknown())]);
+/** What `predictor` may be in one word; quantum-swift is swift with the annealer as its model. */
+const predictorNames = ['none', 'median', 'fast', 'swift', 'quantum-swift'] as const;
 /** What editors complete: the explicit form with the short forms beside it. */
 export const editorSchema = z.strictObject({
   ...studySchema.shape,
   space: z.record(z.string(), z.union([shortParameter, explicitParameter])).default({}),
-  predictor: z.union([z.enum(['none', 'swift']), predictor]),
+  sampler: z.union([z.enum(['random', 'sobol', 'grid', 'tpe']), sampler]),
+  predictor: z.union([z.enum(predictorNames), predictor]),
   trainer: z.union([trainer, short]),
 });
 
@@ -223,6 +288,7 @@ function rewrite(
     value['space'] = Object.fromEntries(Object.entries(space).map(([name, one]) => [name, rewriteParameter(one)]));
   }
   if (typeof value['predictor'] === 'string') value['predictor'] = { type: value['predictor'] };
+  if (isMapping(value['predictor'])) value['predictor'] = rewritePredictor(value['predictor']);
   if (typeof value['sampler'] === 'string') value['sampler'] = { type: value['sampler'] };
   if (isMapping(value['scheduler']) && 'R' in value['scheduler']) {
     const { R, ...rest } = value['scheduler'];
@@ -260,6 +326,12 @@ function rewrite(
     value['trainer'] = trainer;
   }
   return { value, problems };
+}
+
+function rewritePredictor(predictor: Record<string, unknown>): Record<string, unknown> {
+  const { model } = predictor;
+  const named = typeof model === 'string' ? { ...predictor, model: { type: model } } : predictor;
+  return named['type'] === 'quantum-swift' ? { model: { type: 'annealer' }, ...named, type: 'swift' } : named;
 }
 
 function rewriteParameter(one: unknown): unknown {
@@ -316,7 +388,12 @@ function problemsOf(error: z.ZodError, input: unknown): Problem[] {
   });
 }
 
-const unions: Record<string, z.ZodDiscriminatedUnion> = { scheduler, trainer, predictor: predictor.unwrap() };
+const unions: Record<string, z.ZodDiscriminatedUnion> = {
+  scheduler,
+  trainer,
+  predictor: predictor.unwrap(),
+  sampler: sampler.unwrap(),
+};
 
 function typesAt(at: readonly string[]): string[] {
   const name = at[0] ?? '';
@@ -339,8 +416,7 @@ function keysAt(at: readonly string[], value: unknown): string[] {
     if (name === 'space' && at.length > 2) return ['parameter', 'in'];
     return option ? Object.keys(option.shape) : [];
   }
-  const field = { objective, sampler: studySchema.shape.sampler, training, limits }[name] as
-    { unwrap(): z.ZodObject } | undefined;
+  const field = { objective, training, limits }[name] as { unwrap(): z.ZodObject } | undefined;
   return field ? Object.keys(field.unwrap().shape) : [];
 }
 

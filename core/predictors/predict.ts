@@ -18,7 +18,7 @@ export function predict(request: PredictionRequest): PredictionAnswer {
   if (training.curves.length !== training.targets.length) return impossible('as many targets as curves are needed');
   const short = [...training.curves, ...candidates].some((curve) => curve.length < epochs);
   if (short) return impossible(`a curve is shorter than the ${epochs} epochs of the decision point`);
-  const tail = model === 'svr' ? undefined : training.curves.length >= 50 ? 10 : 5;
+  const tail = model.type === 'svr' ? undefined : training.curves.length >= 50 ? 10 : 5;
   const rows = training.curves.map((curve) => features(curve, epochs, tail));
   const asked = candidates.map((curve) => features(curve, epochs, tail));
   if (![...rows.flat(), ...training.targets].every(Number.isFinite))

@@ -51,7 +51,13 @@ function compare({ problems, curves }: Reference) {
   for (const { curves: known, targets, asked, predicted } of curves) {
     for (const model of ['svr', 'svr-tail'] as const) {
       const epochs = known[0]?.length ?? 0;
-      const answer = predict({ model, epochs, training: { curves: known, targets }, candidates: asked });
+      const answer = predict({
+        model: { type: model },
+        seed: 0,
+        epochs,
+        training: { curves: known, targets },
+        candidates: asked,
+      });
       const ours = answer.outcome === 'predicted' ? answer.losses : [];
       predictions = Math.max(predictions, difference(targets, ours, predicted[model]));
     }
@@ -93,7 +99,7 @@ describe('nu-SVR', function () {
 describe('predict', () => {
   const curve = [3, 2, 1];
   const ask = (curves: number[][], targets: number[], candidates = [curve], epochs = 3) =>
-    predict({ model: 'svr', epochs, training: { curves, targets }, candidates });
+    predict({ model: { type: 'svr' }, seed: 0, epochs, training: { curves, targets }, candidates });
 
   it('says why it cannot learn and never throws', () => {
     const rising = [1, 2, 3];

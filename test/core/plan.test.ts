@@ -79,7 +79,13 @@ describe('plan', () => {
   });
 
   it('puts the decision point half-way between two rungs and none where it is the rung', () => {
-    const swift = { type: 'swift', model: 'svr', minCurves: 15, completeShare: 0.5, decisionPoint: 0.5 } as const;
+    const swift = {
+      type: 'swift',
+      model: { type: 'svr' },
+      minCurves: 15,
+      completeShare: 0.5,
+      decisionPoint: 0.5,
+    } as const;
     const rounds = planStudy(hyperband(100, 2), swift).brackets[0]?.rounds ?? [];
     assert.deepEqual(
       rounds.map((round) => [round.to, round.decisionPoint]),

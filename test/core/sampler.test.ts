@@ -21,7 +21,7 @@ function studyOf(more: Partial<Study> = {}): Study {
     seed: 1,
     objective: { metric: 'loss', mode: 'minimise' },
     space: continuous,
-    sampler: { type: 'random', pointsPerDimension: 5 },
+    sampler: { type: 'random' },
     scheduler: { type: 'full', trials: 10, maxBudget: 3 },
     budgetUnit: 'epochs',
     predictor: { type: 'none' },
