@@ -7,10 +7,13 @@ export interface Proposal {
   readonly duplicatesKept: number;
 }
 
-/** The trials of one bracket: `count` trials whose global indices start at `offset`. */
+/** Trials `first` ... `first + count - 1` of one bracket. */
 export interface ProposalRequest {
   readonly bracket: string;
+  /** Global index of the bracket's first trial. */
   readonly offset: number;
+  /** Index inside the bracket. @default 0 */
+  readonly first?: number;
   readonly count: number;
   /** What TPE learns from, in the order of the study's record; other samplers need none. */
   readonly observations?: readonly Observation[];
@@ -23,4 +26,13 @@ export interface Observation {
   readonly budget: number;
   /** Null: diverged or failed there, which counts as worse than every number. */
   readonly loss: number | null;
+}
+
+/** The proposals of one bracket as one. */
+export function mergeProposals(proposals: readonly Proposal[]): Proposal {
+  return {
+    trials: proposals.flatMap(({ trials }) => trials).sort((a, b) => a.index - b.index),
+    duplicatesAvoided: proposals.reduce((sum, { duplicatesAvoided }) => sum + duplicatesAvoided, 0),
+    duplicatesKept: proposals.reduce((sum, { duplicatesKept }) => sum + duplicatesKept, 0),
+  };
 }

@@ -6,7 +6,7 @@ import type { Proposal, ProposalRequest } from './propose.js';
 import { stream } from './rng.js';
 import { configKey, drawConfig, gridOf } from './space.js';
 import type { Config, GridSampler, Study } from './study.js';
-import type { Trial } from './trial.js';
+import { trialId, type Trial } from './trial.js';
 
 export interface Sampler {
   propose(request: ProposalRequest): Proposal;
@@ -72,10 +72,11 @@ export function createSampler(study: Study, table: readonly Config[] | null): Sa
   }
 
   return {
-    propose({ bracket, offset, count }) {
-      drawUpTo(offset + count);
-      const own = draws.slice(offset, offset + count);
-      const trials = own.map(({ config }, index): Trial => {
+    propose({ bracket, offset, first = 0, count }) {
+      drawUpTo(offset + first + count);
+      const own = draws.slice(offset + first, offset + first + count);
+      const trials = own.map(({ config }, i): Trial => {
+        const index = first + i;
         return {
           id: trialId(bracket, index),
           bracket,
@@ -92,8 +93,4 @@ export function createSampler(study: Study, table: readonly Config[] | null): Sa
       };
     },
   };
-}
-
-export function trialId(bracket: string, index: number): string {
-  return `${bracket}-t${String(index).padStart(3, '0')}`;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { createSampler, trialId } from '../../core/sampler.js';
+import { createSampler } from '../../core/sampler.js';
+import { trialId } from '../../core/trial.js';
 import { configKey } from '../../core/space.js';
 import type { Config, SearchSpace, Study } from '../../core/study.js';
 import type { Trial } from '../../core/trial.js';
