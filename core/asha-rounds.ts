@@ -1,12 +1,44 @@
 /** What an ASHA study came to, rung by rung: the form in which every scheduler's result is recorded. */
+import type { AshaState } from './asha.js';
+import type { BracketMaterial } from './assemble.js';
 import { flip } from './objective.js';
 import type { BracketPlan } from './plan.js';
+import { mergeProposals, type Proposal } from './propose.js';
 import type { ClosedRound } from './round.js';
 import type { AshaCompletion } from './run-asha.js';
 import type { Objective } from './study.js';
 
+/** What happened between two moments of an ASHA study. */
+export interface AshaPart {
+  /** Everything that decided, in the order it happened. */
+  readonly order: readonly string[];
+  readonly completions: readonly AshaCompletion[];
+  /** How the study stands at the end of a run; null inside one. */
+  readonly standing: Pick<AshaState, 'started' | 'promoted'> | null;
+}
+
+/** `parts` in order. Trials that were drawn and never started are left out. */
+export function ashaMaterial(
+  plan: BracketPlan,
+  objective: Objective,
+  proposals: readonly Proposal[],
+  parts: readonly AshaPart[]
+): BracketMaterial {
+  const completions = parts.flatMap((part) => part.completions);
+  const standing = parts.findLast((part) => part.standing !== null)?.standing;
+  const seen = completions.reduce((most, { outcome }) => Math.max(most, outcome.index + 1), 0);
+  const started = Math.max(seen, standing?.started ?? 0);
+  const proposal = mergeProposals(proposals);
+  return {
+    id: plan.id,
+    proposal: { ...proposal, trials: proposal.trials.filter(({ index }) => index < started) },
+    rounds: ashaRounds(plan, objective, completions, standing?.promoted ?? []),
+    order: parts.flatMap((part) => part.order),
+  };
+}
+
 /** `promoted`: by rung, the trials that left it, those still on their way included. */
-export function ashaRounds(
+function ashaRounds(
   plan: BracketPlan,
   objective: Objective,
   completions: readonly AshaCompletion[],

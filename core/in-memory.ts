@@ -1,6 +1,6 @@
 /** A study run in this process: what Temporal must reproduce to the byte. Time passes as the effects let it. */
 import { assembleRecord, type BracketMaterial } from './assemble.js';
-import { ashaRounds } from './asha-rounds.js';
+import { ashaMaterial } from './asha-rounds.js';
 import { better, runBracket, type Best, type BracketInput } from './bracket.js';
 import { emptyMemory } from './memory.js';
 import type { BracketPlan, RoundPlan } from './plan.js';
@@ -8,7 +8,7 @@ import type { PredictionAnswer, PredictionRequest } from './predictor.js';
 import { mergeProposals, type Proposal, type ProposalRequest } from './propose.js';
 import type { StudyRecord } from './record.js';
 import { runRound, type RoundResult } from './round.js';
-import { AshaRun, type AshaCompletion } from './run-asha.js';
+import { ashaBlock, AshaRun, type AshaCompletion } from './run-asha.js';
 import { runStudy, type BracketSummary } from './run-study.js';
 import type { Study } from './study.js';
 import type { SegmentOutcome, Trial } from './trial.js';
@@ -60,7 +60,7 @@ class InMemoryBracket {
         return closed;
       },
     });
-    material.push({ id: plan.id, proposal: this.proposal, rounds: result.rounds });
+    material.push({ id: plan.id, proposal: mergeProposals(this.proposals), rounds: result.rounds });
     return result;
   }
 
@@ -73,7 +73,10 @@ class InMemoryBracket {
       study,
       {
         slots: () => study.parallelism,
-        propose: async (first, observations) => this.propose({ first, count: 1, observations }),
+        propose: async (index, observations) => {
+          const { first, count } = ashaBlock(study, index);
+          if (index === first) this.propose({ first, count, observations });
+        },
         train: async ({ id }, round, from, to) => {
           const outcome = await effects.train(this.trial(id), from, to, round);
           return halted ? { outcome: 'unfinished', values: [] } : outcome;
@@ -86,9 +89,9 @@ class InMemoryBracket {
       null
     );
     const { state, ended } = await run.run();
-    const rounds = ashaRounds(plan, study.objective, completions, state.promoted);
-    material.push({ id: plan.id, proposal: this.proposal, rounds, order });
-    const bests = rounds.flatMap(({ record }): Best[] => {
+    const own = ashaMaterial(plan, study.objective, this.proposals, [{ order, completions, standing: state }]);
+    material.push(own);
+    const bests = own.rounds.flatMap(({ record }): Best[] => {
       const [first] = record.ranking;
       return first ? [{ ...first, budget: record.to }] : [];
     });
@@ -112,9 +115,5 @@ class InMemoryBracket {
     const trial = this.trials.get(id);
     if (!trial) throw new RangeError(`trial ${id} was not proposed`);
     return trial;
-  }
-
-  private get proposal(): Proposal {
-    return mergeProposals(this.proposals);
   }
 }

@@ -19,7 +19,7 @@ import type { SegmentOutcome } from './trial.js';
 export interface RoundInput {
   readonly bracket: string;
   readonly plan: RoundPlan;
-  readonly study: Pick<Study, 'seed' | 'objective' | 'predictor' | 'scheduler'>;
+  readonly study: Study;
   /** In trial order. */
   readonly contenders: readonly Contender[];
   /** Most trials to promote: max(floor(n_i / eta), 1) of those that entered; 0 in the last round. */

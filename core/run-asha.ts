@@ -37,6 +37,14 @@ export interface AshaResult {
   readonly ended: 'finished' | 'epochLimit' | 'target' | null;
 }
 
+/** The trials drawn together with trial `index`: 50 at once by a sampler that does not learn. */
+export function ashaBlock({ sampler, scheduler }: Study, index: number): { first: number; count: number } {
+  const size = sampler.type === 'tpe' ? 1 : 50;
+  const first = index - (index % size);
+  const most = scheduler.type === 'asha' && scheduler.trials !== 'untilLimit' ? scheduler.trials : Infinity;
+  return { first, count: Math.min(size, most - first) };
+}
+
 /** A job on its way. */
 interface Flight {
   readonly job: AshaJob;
