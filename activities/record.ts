@@ -9,7 +9,15 @@ import { removeCheckpoints } from '../trainers/checkpoints.js';
 import { readTable } from '../trainers/replay.js';
 import type { RecordActivities } from '../workflows/activity-types.js';
 import { failureTypes } from '../workflows/messages.js';
-import { readProposal, readStudy, writeAshaPart, writeProposal, writeResult, writeRound, writeStudy } from './record-store.js';
+import {
+  readProposal,
+  readStudy,
+  writeAshaPart,
+  writeProposal,
+  writeResult,
+  writeRound,
+  writeStudy,
+} from './record-store.js';
 
 export function createRecordActivities({ stateDir }: { stateDir: string }): RecordActivities {
   let sampler: { study: string; propose: ReturnType<typeof createSampler>['propose'] } | null = null;

@@ -225,9 +225,7 @@ export async function trainingNow(client: Client, status: StudyStatus): Promise<
       if (round.state !== 'running') continue;
       if (bracket.asynchronous && round.index > 0) break;
       const queue = [
-        bracket.asynchronous
-          ? workflowIds.bracket(name, bracket.id)
-          : workflowIds.round(name, bracket.id, round.index),
+        bracket.asynchronous ? workflowIds.bracket(name, bracket.id) : workflowIds.round(name, bracket.id, round.index),
       ];
       for (let id = queue.shift(); id; id = queue.shift()) {
         const progress = await query<Progress>(client, name, id, queryNames.progress).catch(() => null);

@@ -31,16 +31,21 @@ describe('every algorithm through Temporal', function () {
       console.log('     ', JSON.stringify(await cluster.events(study)));
     });
   }
-  for (const predictor of ['none', 'swift', 'median']) it(`asha ${predictor}`, async function () {
-    const study = studyOf({
-      name: 'asha-' + predictor,
-      scheduler: { type: 'asha', R: 50, eta: 2, trials: 700 },
-      predictor: predictor === 'swift' ? {type: 'swift', minCurves: 5} : predictor,
-      trainer: { replay: path.join(dataFolder(this), 'curves', 'taskset.csv'), columns: 'loss_' },
-      parallelism: 50,
+  for (const predictor of ['none', 'swift', 'median'])
+    it(`asha ${predictor}`, async function () {
+      const study = studyOf({
+        name: 'asha-' + predictor,
+        scheduler: { type: 'asha', R: 50, eta: 2, trials: 700 },
+        predictor: predictor === 'swift' ? { type: 'swift', minCurves: 5 } : predictor,
+        trainer: { replay: path.join(dataFolder(this), 'curves', 'taskset.csv'), columns: 'loss_' },
+        parallelism: 50,
+      });
+      await cluster.begin(study);
+      console.log(await cluster.result(study));
+      console.log(
+        '     ',
+        JSON.stringify(await cluster.events(study)),
+        cluster.record(study).brackets[0]?.order?.length
+      );
     });
-    await cluster.begin(study);
-    console.log((await cluster.result(study)));
-    console.log('     ', JSON.stringify(await cluster.events(study)), cluster.record(study).brackets[0]?.order?.length);
-  });
 });
