@@ -7,12 +7,15 @@ export interface Proposal {
   readonly duplicatesKept: number;
 }
 
-/** The trials of one bracket: `count` trials whose global indices start at `offset`. */
+/** `count` trials of a bracket, the first with index `first` inside it and global index `offset + first`. */
 export interface ProposalRequest {
   readonly bracket: string;
+  /** Global index of the bracket's first trial. */
   readonly offset: number;
+  /** TPE is asked for a wave at a time. @default 0 */
+  readonly first?: number;
   readonly count: number;
-  /** What TPE learns from, in the order of the study's record; other samplers need none. */
+  /** What TPE learns from, of trials before the ones asked for; in any order. Other samplers need none. */
   readonly observations?: readonly Observation[];
 }
 
