@@ -257,13 +257,29 @@ describe('TPE sampler', () => {
     ['a sphere', cube, sphere],
     ['power laws of three parameters', surface, powerLaw],
   ] as const) {
-    it(`finds better than random search in most of 50 seeds with 100 trials: ${what}`, function () {
-      this.timeout(120_000);
+    it(`proposes better than at random after 100 results, in most of 50 seeds: ${what}`, () => {
+      let better = 0;
+      for (let seed = 0; seed < 50; seed++) {
+        const next = (sampler: Study['sampler']) => {
+          const drawn = run(studyOf({ seed, space }), 100, lossOf);
+          const observations = drawn.map((config, trial) => ({ trial, budget: 1, loss: lossOf(config) }));
+          const own = createSampler(studyOf({ seed, space, sampler }), null, drawn);
+          const { trials } = own.propose({ bracket: 'b0', offset: 0, first: 100, count: 8, observations });
+          return Math.min(...trials.map((trial) => lossOf(trial.config)));
+        };
+        if (next(tpe) < next({ type: 'random' })) better++;
+      }
+      console.log(`      better in ${better} of 50 seeds`);
+      assert.ok(better >= 35, `${better} of 50`);
+    });
+
+    // With 64 it does not (docs/algorithms/samplers.md): l / g then has the same best candidate again and again.
+    it(`ends better than random search after 100 trials with 8 candidates, in most of 50 seeds: ${what}`, () => {
       let better = 0;
       for (let seed = 0; seed < 50; seed++) {
         const best = (sampler: Study['sampler']) =>
           Math.min(...run(studyOf({ seed, space, sampler }), 100, lossOf).map(lossOf));
-        if (best(tpe) < best({ type: 'random' })) better++;
+        if (best({ ...tpe, candidates: 8 }) < best({ type: 'random' })) better++;
       }
       console.log(`      better in ${better} of 50 seeds`);
       assert.ok(better >= 35, `${better} of 50`);
