@@ -7,7 +7,7 @@ import { stream, type Stream } from '../rng.js';
 import type { Fit } from './model.js';
 import { learnExtrapolation, type Extrapolation } from './power-law.js';
 
-/** Twice as many move R^2 on the 295 MLPF curves by less than .001. */
+/** Twice as many move the mean R^2 on the 295 MLPF curves by no more than .001. */
 const trees = 200;
 /** n_min: nodes with fewer curves are not split. */
 const smallestSplit = 5;

@@ -8,9 +8,12 @@ import type { Fit } from './model.js';
 
 /** c from 1/16, nearly a logarithm, to 4, flat after a few epochs; in steps of 19 %. */
 const exponents = Array.from({ length: 25 }, (_, k) => pow(2, -4 + k / 4));
-/** Epoch of the targets as a multiple of t: from 1 to 64, in steps of 9 %. */
-const horizons = Array.from({ length: 49 }, (_, k) => pow(2, k / 8));
-/** Reweightings of a fit; the prediction moves by less than 1e-3 of the noise after them. */
+/**
+ * Epoch of the targets as a multiple of t: from 1 to 8, in steps of 9 %. A decision point half-way to a rung is never
+ * further from it than eta; with 15 noisy curves a wider range is used for no good (up to 64: R^2 .830 instead of .857).
+ */
+const horizons = Array.from({ length: 25 }, (_, k) => pow(2, k / 8));
+/** Reweightings of a fit: more move 95 % of the MLPF predictions, which lie between 440 and 540, by less than .03. */
 const reweightings = 10;
 
 export interface PowerLaw {
