@@ -14,7 +14,7 @@ import { stripPlot } from './strip-plot.js';
 
 const known = 25;
 const splits = Number(process.argv[2] ?? 100);
-/** The annealer takes a hundred times as long as the others. */
+/** The annealer takes far longer than the others. */
 const annealerSplits = Math.min(splits, 25);
 
 /** Means that scikit-learn 1.9.1 and SciPy reached on splits of the same three kinds, each with 100 draws of its own. */
@@ -79,10 +79,11 @@ function readRows(): Row[] {
   const file = path.join(folder, 'curves', 'mlpf.csv');
   const { rows, values } = readTable({ type: 'replay', file, columns: 'loss_', secondsPerEpoch: 0 });
   return values
-    .map((curve, i) => {
-      const { row: _, ...configuration } = rows[i] as Record<string, number>;
-      return { curve, target: curve[99] as number, configuration: JSON.stringify(configuration) };
-    })
+    .map((curve, i) => ({
+      curve,
+      target: curve[99] as number,
+      configuration: JSON.stringify({ ...rows[i], row: null }),
+    }))
     .filter((row) => row.target < 597);
 }
 

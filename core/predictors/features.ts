@@ -1,5 +1,5 @@
 /** What the kernel machines see of a curve: its known losses, thinned and scaled to [0, 1]. */
-import type { Fit, LearnedModel } from './model.js';
+import type { Fit, Impossible, LearnedModel } from './model.js';
 
 /** Most values of a curve that become features. */
 const mostFeatures = 128;
@@ -14,25 +14,43 @@ export function features(curve: readonly number[], t: number, tail?: number): nu
   );
 }
 
-/**
- * `fit` on the features of the curves, of their last `tail(n)` epochs when that is given (n: curves to learn from).
- * Every feature and the target are min-max scaled on the training set.
- */
+/** A training set in [0, 1], and the way there and back. */
+export interface Scaling {
+  readonly rows: number[][];
+  readonly targets: number[];
+  /** A curve's features, on the scale of `rows`; what lies outside the training set lies outside [0, 1]. */
+  scale(row: readonly number[]): number[];
+  /** A loss, from one on the scale of `targets`. */
+  unscale(target: number): number;
+}
+
+/** Min-max scales every feature and the target of a training set; of each curve the last `tail` epochs, or all. */
+export function scaling(
+  rows: readonly (readonly number[])[],
+  targets: readonly number[],
+  tail?: number
+): Scaling | Impossible {
+  const seen = (row: readonly number[]) => features(row, row.length, tail);
+  const raw = rows.map(seen);
+  const columns = (raw[0] ?? []).map((_, j) => minMax(raw.map((row) => row[j] as number)));
+  const scale = (row: readonly number[]) => row.map((value, j) => (columns[j] as Scaler).scale(value));
+  const target = minMax(targets);
+  const inputs = raw.map(scale);
+  const wanted = targets.map(target.scale);
+  if (![...inputs.flat(), ...wanted].every(Number.isFinite)) {
+    return { impossible: 'the values are too far apart to be scaled' };
+  }
+  return { rows: inputs, targets: wanted, scale: (row) => scale(seen(row)), unscale: target.unscale };
+}
+
+/** `fit` on scaled features of all known epochs, or of the last `tail(n)` (n: curves to learn from). */
 export function scaled<M extends LearnedModel>(fit: Fit<M>, tail?: (curves: number) => number): Fit<M> {
   return (rows, targets, context) => {
-    const seen = (row: readonly number[]) => features(row, row.length, tail?.(rows.length));
-    const raw = rows.map(seen);
-    const columns = (raw[0] ?? []).map((_, j) => minMax(raw.map((row) => row[j] as number)));
-    const scale = (row: readonly number[]) => row.map((value, j) => (columns[j] as Scaler).scale(value));
-    const target = minMax(targets);
-    const inputs = raw.map(scale);
-    const wanted = targets.map(target.scale);
-    if (![...inputs.flat(), ...wanted].every(Number.isFinite)) {
-      return { impossible: 'the values are too far apart to be scaled' };
-    }
-    const fitted = fit(inputs, wanted, context);
+    const set = scaling(rows, targets, tail?.(rows.length));
+    if ('impossible' in set) return set;
+    const fitted = fit(set.rows, set.targets, context);
     if ('impossible' in fitted) return fitted;
-    return { predict: (row) => target.unscale(fitted.predict(scale(seen(row)))) };
+    return { predict: (row) => set.unscale(fitted.predict(set.scale(row))) };
   };
 }
 
