@@ -1,5 +1,6 @@
 /** What a predictor model is: trained on the complete curves of a rung, it says where another curve ends. */
 import type { ActivityModel, Model } from '../study.js';
+import type { QuboAnswer } from './annealer/wire.js';
 
 /** A model that is trained here. An `activity` is not: somebody else's worker answers for it. */
 export type LearnedModel = Exclude<Model, ActivityModel>;
@@ -9,6 +10,8 @@ export interface FitContext<M extends LearnedModel> {
   readonly model: M;
   /** 32-bit unsigned; a model that draws takes every draw from streams of it. */
   readonly seed: number;
+  /** What a solver elsewhere found for the annealer's QUBO. */
+  readonly solved?: QuboAnswer | undefined;
 }
 
 export interface Fitted {

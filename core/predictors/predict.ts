@@ -1,8 +1,9 @@
 /** Performance prediction from the first epochs of a curve (Baker et al. 2017; García Amboage et al. 2023). */
-import type { PredictionAnswer, PredictionRequest } from '../predictor.js';
+import type { PredictionAnswer, PredictionRequest, TrainingSet } from '../predictor.js';
 import { residualDeviation } from './cross-validate.js';
-import type { Fit, Fitted, Impossible } from './model.js';
+import type { Fit, Fitted, Impossible, LearnedModel } from './model.js';
 import { models } from './models.js';
+import type { PlainModel } from '../study.js';
 
 const impossible = (reason: string): PredictionAnswer => ({ outcome: 'impossible', reason });
 
@@ -12,7 +13,7 @@ const impossible = (reason: string): PredictionAnswer => ({ outcome: 'impossible
  * fallback answers and says so.
  */
 export function predict(request: PredictionRequest): PredictionAnswer {
-  const { model, seed, epochs, training, candidates } = request;
+  const { model, epochs, training, candidates } = request;
   if (model.type === 'activity') return impossible(`the model is an activity of task queue ${model.taskQueue}`);
   if (!Number.isInteger(epochs) || epochs < 1) return impossible(`no curve is known after ${epochs} epochs`);
   if (training.curves.length !== training.targets.length) return impossible('as many targets as curves are needed');
@@ -22,27 +23,56 @@ export function predict(request: PredictionRequest): PredictionAnswer {
   const asked = candidates.map((curve) => curve.slice(0, epochs));
   if (!asked.flat().every(Number.isFinite)) return impossible('a curve to predict for is not finite');
 
-  const fit = models[model.type] as Fit | undefined;
+  const { fitted, deviation } = trained(request, rows);
+  if ('impossible' in fitted) {
+    if (model.type !== 'annealer' || model.fallback === null) return impossible(fitted.impossible);
+    return standIn(request, model.fallback, fitted.impossible);
+  }
+  const losses = asked.map((row) => fitted.predict(row));
+  if (typeof deviation === 'object') return impossible(deviation.impossible);
+  if (![...losses, deviation ?? 0].every(Number.isFinite)) {
+    return impossible('the values are too far apart: a prediction is not finite');
+  }
+  return { outcome: 'predicted', losses, ...(deviation === undefined ? {} : { deviation }) };
+}
+
+/** Another model answers, and the answer says why. */
+export function standIn(request: PredictionRequest, model: PlainModel['type'], why: string): PredictionAnswer {
+  const answer = predict({ ...request, model: { type: model } });
+  return answer.outcome === 'impossible' ? impossible(why) : { ...answer, fallback: `${model}, because ${why}` };
+}
+
+interface Trained {
+  readonly fitted: Fitted | Impossible;
+  readonly deviation: number | Impossible | undefined;
+}
+
+/** Fast-Hyperband asks the same model thousands of times: what a training set taught lasts as long as the set. */
+const kept = new WeakMap<TrainingSet, Map<string, Trained>>();
+
+function trained({ model, seed, training, solved, uncertainty }: PredictionRequest, rows: number[][]): Trained {
+  const own = kept.get(training) ?? new Map<string, Trained>();
+  kept.set(training, own);
+  const key = JSON.stringify([model, seed, rows[0]?.length, solved, uncertainty]);
+  const known = own.get(key);
+  if (known) return known;
+  const fit = models[(model as LearnedModel).type] as Fit | undefined;
   const train = (some: readonly (readonly number[])[], targets: readonly number[]): Fitted | Impossible => {
     if (some.length < 2) return { impossible: `${some.length} curves to learn from, 2 needed` };
     if (![...some.flat(), ...targets].every(Number.isFinite)) return { impossible: 'a training curve is not finite' };
     if (targets.every((target) => target === targets[0])) {
       return { impossible: 'all training curves end with the same loss' };
     }
-    return fit?.(some, targets, { model, seed }) ?? { impossible: `${model.type} is not a model` };
+    if (!fit) return { impossible: `${model.type} is not a model` };
+    try {
+      return fit(some, targets, { model: model as LearnedModel, seed, solved });
+    } catch (error) {
+      return { impossible: `the model failed: ${String(error)}` };
+    }
   };
   const fitted = train(rows, training.targets);
-  if ('impossible' in fitted) {
-    if (model.type !== 'annealer' || model.fallback === null) return impossible(fitted.impossible);
-    const answer = predict({ ...request, model: { type: model.fallback } });
-    if (answer.outcome === 'impossible') return impossible(fitted.impossible);
-    return { ...answer, fallback: `${model.fallback}, because ${fitted.impossible}` };
-  }
-  const losses = asked.map((row) => fitted.predict(row));
-  const deviation = request.uncertainty ? residualDeviation(rows, training.targets, train) : undefined;
-  if (typeof deviation === 'object') return impossible(deviation.impossible);
-  if (![...losses, deviation ?? 0].every(Number.isFinite)) {
-    return impossible('the values are too far apart: a prediction is not finite');
-  }
-  return { outcome: 'predicted', losses, ...(deviation === undefined ? {} : { deviation }) };
+  const asked = uncertainty && !('impossible' in fitted);
+  const made = { fitted, deviation: asked ? residualDeviation(rows, training.targets, train) : undefined };
+  own.set(key, made);
+  return made;
 }
