@@ -6,10 +6,13 @@ import { mkdir, open, rename } from 'node:fs/promises';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { assembleRecord, type BracketMaterial } from '../core/assemble.js';
-import type { Proposal } from '../core/propose.js';
+import { ashaMaterial, type AshaPart } from '../core/asha-rounds.js';
+import { planIteration, type BracketPlan } from '../core/plan.js';
+import { mergeProposals, type Proposal, type ProposalRequest } from '../core/propose.js';
 import { canonicalJson, type StudyRecord, type StudyResult } from '../core/record.js';
-import type { RoundResult } from '../core/round.js';
+import type { ClosedRound, RoundResult } from '../core/round.js';
 import type { Study } from '../core/study.js';
+import type { Trial } from '../core/trial.js';
 
 /** The folder of a study's records, checkpoints and logs. */
 export function studyFolder(stateDir: string, study: string): string {
@@ -24,20 +27,46 @@ export async function writeStudy(stateDir: string, study: Study): Promise<void> 
   await write(recordFolder(stateDir, study.name), 'study.json', JSON.stringify(study));
 }
 
+/** `first`: index of its first trial; a bracket may be proposed in parts. */
 export async function writeProposal(
   stateDir: string,
   study: Study,
-  bracket: string,
+  { bracket, first = 0 }: ProposalRequest,
   proposal: Proposal
 ): Promise<void> {
-  await write(recordFolder(stateDir, study.name), `${bracket}.proposal.json`, JSON.stringify(proposal));
+  await write(recordFolder(stateDir, study.name), `${bracket}.p${first}.json`, JSON.stringify(proposal));
+}
+
+/** What was proposed for the request before; null when it is new. */
+export function readProposal(stateDir: string, study: Study, request: ProposalRequest): Proposal | null {
+  const file = path.join(recordFolder(stateDir, study.name), `${request.bracket}.p${request.first ?? 0}.json`);
+  if (!existsSync(file)) return null;
+  const proposal = JSON.parse(readFileSync(file, 'utf8')) as Proposal;
+  return proposal.trials.length === request.count ? proposal : null;
+}
+
+/** Every trial proposed so far, in global order. */
+export function readProposed(stateDir: string, study: string): Trial[] {
+  const trials = readMaterial(stateDir, study).flatMap(({ proposal }) => proposal.trials);
+  return trials.sort((a, b) => a.globalIndex - b.globalIndex);
 }
 
 export async function writeRound(stateDir: string, study: string, result: RoundResult): Promise<void> {
   const { bracket, index } = result.record;
   // What later rounds learn from is the workflow's business; the record keeps curves once.
-  const round = { ...result, memory: { count: result.memory.count, curves: [], trained: result.memory.trained } };
+  const round: ClosedRound = { record: result.record, outcomes: result.outcomes };
   await write(recordFolder(stateDir, study), `${bracket}.r${index}.json`, JSON.stringify(round));
+}
+
+/** `first`: events in the parts before. */
+export async function writeAshaPart(
+  stateDir: string,
+  study: string,
+  bracket: string,
+  first: number,
+  part: AshaPart
+): Promise<void> {
+  await write(recordFolder(stateDir, study), `${bracket}.e${first}.json`, JSON.stringify(part));
 }
 
 /** Closes the record: writes `record.json` beside the parts and returns it. */
@@ -77,17 +106,28 @@ export function recordFile(stateDir: string, name: string): string {
 
 function readMaterial(stateDir: string, name: string): BracketMaterial[] {
   const folder = recordFolder(stateDir, name);
-  const read = (file: string): unknown => JSON.parse(readFileSync(path.join(folder, file), 'utf8'));
-  return readdirSync(folder)
-    .filter((file) => file.endsWith('.proposal.json'))
-    .map((file) => {
-      const id = file.slice(0, -'.proposal.json'.length);
-      const rounds: RoundResult[] = [];
-      while (existsSync(path.join(folder, `${id}.r${rounds.length}.json`))) {
-        rounds.push(read(`${id}.r${rounds.length}.json`) as RoundResult);
-      }
-      return { id, proposal: read(file) as Proposal, rounds };
+  if (!existsSync(folder)) return [];
+  const files = readdirSync(folder);
+  const study = readStudy(stateDir, name);
+  /** The parts of a kind, in order of the number in their name. */
+  const parts = <T>(id: string, kind: 'p' | 'r' | 'e'): T[] => {
+    const numbered = files.flatMap((file) => {
+      const number = file.startsWith(`${id}.${kind}`) ? /^\.[pre](\d+)\.json$/.exec(file.slice(id.length))?.[1] : null;
+      return number ? [{ file, number: Number(number) }] : [];
     });
+    return numbered
+      .sort((a, b) => a.number - b.number)
+      .map(({ file }) => JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as T);
+  };
+  const ids = new Set(files.flatMap((file) => /^([^.]+)\.p\d+\.json$/.exec(file)?.[1] ?? []));
+  return [...ids].map((id): BracketMaterial => {
+    const proposals = parts<Proposal>(id, 'p');
+    if (study?.scheduler.type !== 'asha') {
+      return { id, proposal: mergeProposals(proposals), rounds: parts<ClosedRound>(id, 'r') };
+    }
+    const plan = planIteration(study.scheduler, study.predictor, 1)[0] as BracketPlan;
+    return ashaMaterial(plan, study.objective, proposals, parts<AshaPart>(id, 'e'));
+  });
 }
 
 let writes = 0;

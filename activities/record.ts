@@ -1,5 +1,6 @@
 /** Local activities of the orchestrating worker: check, propose, record. All idempotent. */
 import { ApplicationFailure } from '@temporalio/common';
+import { canonicalJson } from '../core/record.js';
 import { createSampler } from '../core/sampler.js';
 import type { Study } from '../core/study.js';
 import { formatProblems } from '../study/load.js';
@@ -8,7 +9,15 @@ import { removeCheckpoints } from '../trainers/checkpoints.js';
 import { readTable } from '../trainers/replay.js';
 import type { RecordActivities } from '../workflows/activity-types.js';
 import { failureTypes } from '../workflows/messages.js';
-import { writeProposal, writeResult, writeRound, writeStudy } from './record-store.js';
+import {
+  readProposal,
+  readStudy,
+  writeAshaPart,
+  writeProposal,
+  writeResult,
+  writeRound,
+  writeStudy,
+} from './record-store.js';
 
 export function createRecordActivities({ stateDir }: { stateDir: string }): RecordActivities {
   let sampler: { study: string; propose: ReturnType<typeof createSampler>['propose'] } | null = null;
@@ -30,13 +39,21 @@ export function createRecordActivities({ stateDir }: { stateDir: string }): Reco
         const message = formatProblems(parsed.problems, 'workflow input');
         throw ApplicationFailure.nonRetryable(message, failureTypes.invalidStudy, parsed.problems);
       }
+      const before = readStudy(stateDir, parsed.study.name);
+      if (before && canonicalJson(before) !== canonicalJson(parsed.study)) {
+        const message = `there is a record of another study named ${before.name}: take another name, or delete that one`;
+        throw ApplicationFailure.nonRetryable(message, failureTypes.invalidStudy);
+      }
       await writeStudy(stateDir, parsed.study);
       return parsed.study;
     },
 
     async propose(study, request) {
+      // What was proposed once stays, also where a sampler would draw otherwise by now.
+      const known = readProposal(stateDir, study, request);
+      if (known) return known;
       const proposal = samplerOf(study).propose(request);
-      await writeProposal(stateDir, study, request.bracket, proposal);
+      await writeProposal(stateDir, study, request, proposal);
       return proposal;
     },
 
@@ -46,6 +63,12 @@ export function createRecordActivities({ stateDir }: { stateDir: string }): Reco
       // The last round's trials keep theirs until the study knows its best.
       if (promoted.size === 0) return;
       const out = result.record.trials.filter((trial) => !promoted.has(trial));
+      await removeCheckpoints(stateDir, study, out);
+    },
+
+    async recordAsha(study, bracket, first, part) {
+      await writeAshaPart(stateDir, study, bracket, first, part);
+      const out = part.completions.filter(({ outcome }) => outcome.end !== 'rung').map(({ outcome }) => outcome.id);
       await removeCheckpoints(stateDir, study, out);
     },
 

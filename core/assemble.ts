@@ -3,7 +3,8 @@ import { better, type Best } from './bracket.js';
 import { planIteration, planStudy, iterationsOf } from './plan.js';
 import type { Proposal } from './propose.js';
 import type { BracketRecord, StudyRecord, StudyResult, TrialRecord } from './record.js';
-import type { RoundOutcome, RoundResult } from './round.js';
+import type { ClosedRound } from './round.js';
+import type { RoundOutcome } from './runner.js';
 import type { Study } from './study.js';
 import type { Fate, Trial } from './trial.js';
 
@@ -11,7 +12,9 @@ export interface BracketMaterial {
   readonly id: string;
   readonly proposal: Proposal;
   /** In order; the values of every round's epochs included. */
-  readonly rounds: readonly RoundResult[];
+  readonly rounds: readonly ClosedRound[];
+  /** Asynchronous schedulers: everything that decided, in the order it happened. */
+  readonly order?: readonly string[];
 }
 
 /** `ended` null: the study still runs, and what is not closed yet counts as unfinished. */
@@ -23,7 +26,12 @@ export function assembleRecord(
   const iterations = iterationsOf(study.scheduler);
   const perIteration = planIteration(study.scheduler, study.predictor, 1).length;
   const seen = Math.max(1, Math.ceil(material.length / perIteration));
-  const plan = planStudy(study.scheduler, study.predictor, iterations === Infinity ? seen : iterations);
+  const endless = study.scheduler.type === 'asha' && study.scheduler.trials === 'untilLimit';
+  const drawn = material.reduce((sum, { proposal }) => sum + proposal.trials.length, 0);
+  const scheduler = endless ? { ...study.scheduler, trials: drawn } : study.scheduler;
+  const plan = planStudy(scheduler, study.predictor, iterations === Infinity ? seen : iterations);
+  /** Whether a trial that was outranked may still be promoted. */
+  const open = study.scheduler.type === 'asha' && ended === null;
   const byId = new Map(material.map((bracket) => [bracket.id, bracket]));
   const brackets: BracketRecord[] = [];
   const trials: TrialRecord[] = [];
@@ -31,12 +39,16 @@ export function assembleRecord(
   for (const { id, iteration, s, rounds: planned } of plan.brackets) {
     const bracket = byId.get(id);
     if (!bracket) continue;
-    brackets.push({ id, iteration, s, rounds: bracket.rounds.map((round) => round.record) });
+    const { order } = bracket;
+    brackets.push({ id, iteration, s, rounds: bracket.rounds.map(({ record }) => record), ...(order && { order }) });
     for (const { record } of bracket.rounds) {
       const first = record.ranking[0];
       if (first) best = better(study.objective, best, { ...first, budget: record.to });
     }
-    trials.push(...bracket.proposal.trials.map((trial) => trialRecord(trial, bracket.rounds, planned.length)));
+    for (const trial of bracket.proposal.trials) {
+      const record = trialRecord(trial, bracket.rounds, planned.length);
+      trials.push(open && record.fate === 'outranked' ? { ...record, fate: 'unfinished' } : record);
+    }
   }
   const configs = new Map(trials.map((trial) => [trial.id, trial.config]));
   const fates: Record<Fate, number> = { completed: 0, outranked: 0, stopped: 0, diverged: 0, failed: 0, unfinished: 0 };
@@ -62,13 +74,16 @@ export function assembleRecord(
       epochs: brackets.flatMap((bracket) => bracket.rounds).reduce((sum, round) => sum + round.epochs, 0),
       plannedEpochs: plan.epochs,
       fates,
+      modelsTrained: brackets
+        .flatMap((bracket) => bracket.rounds)
+        .reduce((sum, round) => sum + (round.decision?.modelsTrained ?? 0), 0),
       duplicatesAvoided: proposals.reduce((sum, proposal) => sum + proposal.duplicatesAvoided, 0),
       duplicatesKept: proposals.reduce((sum, proposal) => sum + proposal.duplicatesKept, 0),
     },
   };
 }
 
-function trialRecord(trial: Trial, rounds: readonly RoundResult[], planned: number): TrialRecord {
+function trialRecord(trial: Trial, rounds: readonly ClosedRound[], planned: number): TrialRecord {
   const values: number[] = [];
   let fate: Fate = 'unfinished';
   let last: RoundOutcome | undefined;
@@ -94,7 +109,7 @@ function trialRecord(trial: Trial, rounds: readonly RoundResult[], planned: numb
 }
 
 /** How a trial stands after `round`: promoted ones are unfinished until their next round closes. */
-export function fateOf(outcome: RoundOutcome, round: RoundResult, plannedRounds: number): Fate {
+export function fateOf(outcome: RoundOutcome, round: ClosedRound, plannedRounds: number): Fate {
   if (outcome.end !== 'rung') return outcome.end;
   if (round.record.index === plannedRounds - 1) return 'completed';
   return round.record.promoted.includes(outcome.id) ? 'unfinished' : 'outranked';

@@ -1,11 +1,11 @@
 /** One bracket: its rounds one after the other, the survivors of each entering the next. */
+import type { Memory } from './memory.js';
 import { flip } from './objective.js';
 import { decisionPointsOf, kept, type BracketPlan } from './plan.js';
-import { emptyMemory, type Contender, type RoundInput, type RoundResult, type RungMemory } from './round.js';
+import type { RoundInput, RoundResult } from './round.js';
+import type { Contender } from './runner.js';
 import type { Study } from './study.js';
-
-/** D and its models for every rung, by rung. */
-export type Memory = Readonly<Record<string, RungMemory>>;
+import { trialId } from './trial.js';
 
 export interface Best {
   readonly trial: string;
@@ -20,8 +20,6 @@ export type EarlyEnd = 'epochLimit' | 'target' | 'stopped' | null;
 export interface BracketInput {
   readonly study: Study;
   readonly plan: BracketPlan;
-  /** In trial order; identities only, a configuration travels with its trial. */
-  readonly trials: readonly { readonly id: string; readonly index: number }[];
   readonly memory: Memory;
   /** Epochs of the study before this bracket. */
   readonly epochsBefore: number;
@@ -41,11 +39,13 @@ export interface BracketEffects {
 
 export async function runBracket(input: BracketInput, effects: BracketEffects): Promise<BracketResult> {
   const { study, plan } = input;
-  const { objective, predictor, limits, scheduler } = study;
+  const { objective, limits, scheduler, sampler } = study;
   let memory = input.memory;
   let epochs = 0;
   let best: Best | null = null;
-  let contenders: readonly Contender[] = input.trials.map((trial) => ({ ...trial, values: [] }));
+  let contenders: readonly Contender[] = Array.from({ length: plan.trials }, (_, index) => {
+    return { id: trialId(plan.id, index), index, values: [] };
+  });
   const rounds: RoundResult[] = [];
   const end = (ended: EarlyEnd): BracketResult => ({ rounds, memory, epochs, best, ended });
 
@@ -56,17 +56,19 @@ export async function runBracket(input: BracketInput, effects: BracketEffects): 
     const result = await effects.runRound({
       bracket: plan.id,
       plan: round,
-      objective,
-      predictor,
+      study,
       contenders,
       keep: round.last ? 0 : kept(scheduler, contenders.length),
       next: round.last ? 1 : kept(scheduler, round.trials),
-      memory: memory[String(round.to)] ?? emptyMemory,
+      memory,
       decisionPoints: decisionPointsOf(study, round.to),
+      offset: plan.offset,
+      wave: sampler.type === 'tpe' && round.index === 0 ? sampler.wave : null,
+      observe: sampler.type === 'tpe',
     });
     rounds.push(result);
     epochs += result.record.epochs;
-    if (predictor.type !== 'none') memory = { ...memory, [round.to]: result.memory };
+    memory = result.memory;
     const first = result.record.ranking[0];
     if (first) best = better(objective, best, { ...first, budget: round.to });
     if (result.outcomes.some((outcome) => outcome.end === 'unfinished')) return end('stopped');

@@ -142,9 +142,18 @@ export function planStudy(scheduler: Scheduler, predictor: Predictor, iterations
 
 /** Every decision point the plan has for rung `to`: a model is trained once for each. */
 export function decisionPointsOf(study: Pick<Study, 'scheduler' | 'predictor'>, to: number): number[] {
-  const points = planIteration(study.scheduler, study.predictor, 1)
+  const rounds = planIteration(study.scheduler, study.predictor, 1)
     .flatMap((bracket) => bracket.rounds)
-    .filter((round) => round.to === to && round.decisionPoint !== null)
-    .map((round) => round.decisionPoint as number);
+    .filter((round) => round.to === to);
+  const points = rounds.flatMap((round) => {
+    if (study.predictor.type !== 'fast') return round.decisionPoint === null ? [] : [round.decisionPoint];
+    return Array.from({ length: Math.max(0, to - round.from - 1) }, (_, i) => round.from + 1 + i);
+  });
   return [...new Set(points)];
+}
+
+/** Every epoch at which the plan asks about trials. */
+export function decisionEpochs(study: Pick<Study, 'scheduler' | 'predictor'>): number[] {
+  const rounds = planIteration(study.scheduler, study.predictor, 1).flatMap((bracket) => bracket.rounds);
+  return [...new Set(rounds.flatMap((round) => round.decisionPoint ?? []))].sort((a, b) => a - b);
 }

@@ -10,6 +10,11 @@ export interface TrainingSet {
   readonly targets: readonly number[];
 }
 
+/** The first p losses of complete curves, and the last one as target. */
+export function trainingSet(curves: readonly (readonly number[])[], p: number): TrainingSet {
+  return { curves: curves.map((curve) => curve.slice(0, p)), targets: curves.map((curve) => curve.at(-1) as number) };
+}
+
 export interface PredictionRequest {
   readonly model: Model;
   /** 32-bit unsigned, for models that draw; the same decision point of a study always gets the same. */

@@ -7,12 +7,12 @@ export interface Proposal {
   readonly duplicatesKept: number;
 }
 
-/** `count` trials of a bracket, the first with index `first` inside it and global index `offset + first`. */
+/** Trials `first` ... `first + count - 1` of one bracket. */
 export interface ProposalRequest {
   readonly bracket: string;
   /** Global index of the bracket's first trial. */
   readonly offset: number;
-  /** TPE is asked for a wave at a time. @default 0 */
+  /** Index inside the bracket. @default 0 */
   readonly first?: number;
   readonly count: number;
   /** What TPE learns from, of trials before the ones asked for; in any order. Other samplers need none. */
@@ -26,4 +26,13 @@ export interface Observation {
   readonly budget: number;
   /** Null: diverged or failed there, which counts as worse than every number. */
   readonly loss: number | null;
+}
+
+/** The proposals of one bracket as one. */
+export function mergeProposals(proposals: readonly Proposal[]): Proposal {
+  return {
+    trials: proposals.flatMap(({ trials }) => trials).sort((a, b) => a.index - b.index),
+    duplicatesAvoided: proposals.reduce((sum, { duplicatesAvoided }) => sum + duplicatesAvoided, 0),
+    duplicatesKept: proposals.reduce((sum, { duplicatesKept }) => sum + duplicatesKept, 0),
+  };
 }

@@ -21,22 +21,33 @@ export interface TrialRecord {
   readonly reason?: string;
 }
 
-/** What one decision point of one round saw and decided (Swift-Hyperband, steps 1 to 3). */
+/** One trial asked about at a decision point. */
+export interface PredictionRecord {
+  readonly trial: string;
+  /** Epoch of the question where a round has many; the last question of a trial counts. */
+  readonly epoch?: number;
+  /** The metric predicted for the rung; null where no model gave one. */
+  readonly predicted: number | null;
+  /** The metric it had to beat, where every trial has its own. */
+  readonly threshold?: number;
+  readonly goesOn: boolean;
+}
+
+/** What a stopping rule saw and decided in one round. */
 export interface DecisionRecord {
-  /** p: the epoch at which the waiting trials wait. */
-  readonly epoch: number;
-  /** Trials sent on to the rung at once, by id. */
+  /** p: the epoch at which trials are asked about; null: every epoch of the round (Fast-Hyperband). */
+  readonly epoch: number | null;
+  /** Trials sent on to the rung unasked, by id. */
   readonly sentOn: readonly string[];
-  /** Trials asked about, by id, with the predicted metric at the rung; null where the predictor gave none. */
-  readonly predictions: readonly {
-    readonly trial: string;
-    readonly predicted: number | null;
-    readonly goesOn: boolean;
-  }[];
-  /** The metric a prediction has to beat; null when nothing was complete. */
+  readonly predictions: readonly PredictionRecord[];
+  /** The metric a prediction has to beat, the last one where it moves; null when nothing was complete. */
   readonly threshold: number | null;
-  /** Curves the model was trained on; 0 when there was no model. */
+  /** Curves the model was trained on, most where there are many models; 0 when there was none. */
   readonly trainedOn: number;
+  /** Models trained in this round; one kept from an earlier bracket does not count again. */
+  readonly modelsTrained: number;
+  /** Why another model than the one asked answered. */
+  readonly fallback?: string;
   /** Why there was no prediction; then every waiting trial went on. */
   readonly error?: string;
 }
@@ -62,6 +73,8 @@ export interface BracketRecord {
   readonly iteration: number;
   readonly s: number;
   readonly rounds: readonly RoundRecord[];
+  /** Asynchronous schedulers: everything that decided, in the order it happened (core/run-asha.ts). */
+  readonly order?: readonly string[];
 }
 
 export interface StudyResult {
@@ -82,6 +95,8 @@ export interface StudyResult {
   /** Epochs the same plan costs without a predictor and without divergence. */
   readonly plannedEpochs: number;
   readonly fates: Readonly<Record<Fate, number>>;
+  /** Models trained for decisions. */
+  readonly modelsTrained: number;
   /** Draws thrown away because an earlier trial has the same configuration. */
   readonly duplicatesAvoided: number;
   /** Trials that repeat an earlier configuration because the space has no unused one left. */

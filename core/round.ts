@@ -1,285 +1,200 @@
 /**
- * One round (rung) of one bracket, as Hyperband (Li et al. 2017) and Swift-Hyperband (García Amboage et al. 2023) run
- * it. The algorithm asks its effects to train and to predict; who carries that out (a workflow, the simulator, a test)
- * changes nothing, for decisions are taken in trial order and never in order of arrival.
+ * One round (rung) of one bracket. The algorithm asks its effects to train, to predict and to propose; who carries that
+ * out (a workflow, the simulator, a test) changes nothing, for decisions are taken in trial order and never in order of
+ * arrival.
  */
+import { remember, rungOf, withRung, type Memory } from './memory.js';
 import { flip } from './objective.js';
-import { quantile } from './quantile.js';
+import { decisionEpochs, type RoundPlan } from './plan.js';
 import type { PredictionAnswer, PredictionRequest } from './predictor.js';
+import type { Observation } from './propose.js';
 import type { DecisionRecord, RoundRecord } from './record.js';
-import type { Objective, Predictor, SwiftPredictor } from './study.js';
-import type { NonFinite, SegmentOutcome } from './trial.js';
-import type { RoundPlan } from './plan.js';
-
-/** A trial as it enters a round. */
-export interface Contender {
-  readonly id: string;
-  readonly index: number;
-  /** Metric of the epochs so far; only filled when the study has a predictor. */
-  readonly values: readonly number[];
-}
-
-/** D[r_i] and what has been learnt from it: the curves that reached rung r_i, ordered by bracket, then index. */
-export interface RungMemory {
-  /** |D[r_i]|. */
-  readonly count: number;
-  /** Losses; kept as long as a model is still to be trained on them. */
-  readonly curves: readonly (readonly number[])[];
-  /** Decision point to the number of curves its model was trained on: a prefix of `curves`, kept for later brackets. */
-  readonly trained: Readonly<Record<string, number>>;
-}
-export const emptyMemory: RungMemory = { count: 0, curves: [], trained: {} };
+import { rank, Runner, type Contender, type RoundOutcome } from './runner.js';
+import { medianRule } from './stopping/median.js';
+import { fastRule } from './stopping/fast.js';
+import { swiftRule } from './stopping/swift.js';
+import type { Study } from './study.js';
+import type { SegmentOutcome } from './trial.js';
 
 export interface RoundInput {
   readonly bracket: string;
   readonly plan: RoundPlan;
-  readonly objective: Objective;
-  readonly predictor: Predictor;
+  readonly study: Study;
   /** In trial order. */
   readonly contenders: readonly Contender[];
   /** Most trials to promote: max(floor(n_i / eta), 1) of those that entered; 0 in the last round. */
   readonly keep: number;
-  /** n_next of the Swift rules. */
+  /** n_next: places in the next round of the plan, 1 in the last round. */
   readonly next: number;
-  readonly memory: RungMemory;
+  readonly memory: Memory;
   /** All decision points this rung ever has: once each has its model, no curve is kept any more. */
   readonly decisionPoints: readonly number[];
+  /** Global index of the bracket's first trial. */
+  readonly offset: number;
+  /** W of a sampler that learns, in the round that proposes its trials; null: they are there. */
+  readonly wave: number | null;
+  /** Whether a sampler learns from the losses at rungs. */
+  readonly observe: boolean;
 }
 
-export type RoundEnd = 'rung' | 'stopped' | 'diverged' | 'failed' | 'unfinished';
-
-/** What a round made of one trial. */
-export interface RoundOutcome {
-  readonly id: string;
-  readonly index: number;
-  readonly end: RoundEnd;
-  /** Epochs trained in this round, the diverging one included. */
-  readonly epochs: number;
-  /** Metric at the last finite epoch of this round; null when there is none. */
-  readonly value: number | null;
-  /** Metric of this round's epochs. */
-  readonly values: readonly number[];
-  readonly nonFinite?: NonFinite;
-  readonly reason?: string;
-}
-
-export interface RoundResult {
+/** What of a round goes into the record. */
+export interface ClosedRound {
   readonly record: RoundRecord;
   /** In trial order. */
   readonly outcomes: readonly RoundOutcome[];
-  readonly memory: RungMemory;
 }
 
-/** What a round asks for. Both answer with metric values or losses exactly as stated. */
+export interface RoundResult extends ClosedRound {
+  readonly memory: Memory;
+}
+
+/** What a round asks for. All answer with metric values or losses exactly as stated. */
 export interface RoundEffects {
   /** Trains a trial from one budget to another; values are metrics. */
   train(contender: Contender, from: number, to: number): Promise<SegmentOutcome>;
   predict(request: PredictionRequest): Promise<PredictionAnswer>;
+  /** Draws the configurations of trials `first` ... `first + count - 1`; only when `wave` is set. */
+  propose(first: number, count: number, observations: readonly Observation[]): Promise<void>;
 }
 
-/** A trial's way through the round. */
-interface Runner {
-  readonly contender: Contender;
-  readonly values: number[];
-  end: RoundEnd;
-  nonFinite?: NonFinite;
-  reason?: string;
+/** A round as its stopping rule sees it. */
+export class Round {
+  /** In trial order. */
+  readonly runners: readonly Runner[];
+  memory: Memory;
+
+  constructor(
+    readonly input: RoundInput,
+    private readonly effects: RoundEffects
+  ) {
+    this.memory = input.memory;
+    this.runners = input.contenders.map((contender) => new Runner(contender, input.study.objective));
+  }
+
+  /** Trains a runner that is still in the race. */
+  async train(runner: Runner, from: number, to: number): Promise<void> {
+    runner.absorb(await this.effects.train(runner.contender, from, to));
+  }
+
+  predict(request: PredictionRequest): Promise<PredictionAnswer> {
+    return this.effects.predict(request);
+  }
+
+  /** Trains all from the round's start, each to its own `target`; a sampler that learns proposes them in waves. */
+  async open(target: (runner: Runner, position: number) => number): Promise<void> {
+    const size = this.input.wave ?? this.runners.length;
+    for (let first = 0; first < this.runners.length; first += size) {
+      await this.proposed(first);
+      const wave = this.runners.slice(first, first + size);
+      await Promise.all(wave.map((runner, i) => this.train(runner, this.input.plan.from, target(runner, first + i))));
+    }
+  }
+
+  /** Proposes the wave that begins at `position`, if one does, from the results of all waves before. */
+  async proposed(position: number): Promise<void> {
+    const { wave, memory } = this.input;
+    if (wave === null || position % wave !== 0) return;
+    const count = Math.min(wave, this.runners.length - position);
+    const observations = [...memory.observations, ...this.observations(this.runners.slice(0, position))];
+    await this.effects.propose(position, count, observations);
+  }
+
+  /** What `runners` add to the losses at this rung; those stopped before have none. */
+  observations(runners: readonly Runner[]): Observation[] {
+    const { plan, offset } = this.input;
+    return runners.flatMap((runner): Observation[] => {
+      const at = { trial: offset + runner.contender.index, budget: plan.to };
+      if (runner.end === 'diverged' || runner.end === 'failed') return [{ ...at, loss: null }];
+      const there = runner.end === 'rung' && plan.from + runner.values.length >= plan.to;
+      return there ? [{ ...at, loss: runner.loss() }] : [];
+    });
+  }
+
+  /** Adds the complete curves of `runners` to D[r_i]. */
+  remember(runners: readonly Runner[]): void {
+    const { plan, decisionPoints } = this.input;
+    const curves = runners.filter((runner) => runner.end === 'rung').map((runner) => runner.curve());
+    this.memory = withRung(this.memory, plan.to, remember(rungOf(this.memory, plan.to), curves, decisionPoints));
+  }
+
+  get interrupted(): boolean {
+    return this.runners.some((runner) => runner.end === 'unfinished');
+  }
+
+  /** Metric of a loss. */
+  metric(loss: number): number {
+    return flip(this.input.study.objective, loss);
+  }
 }
 
 /** Runs one round to its end. */
 export async function runRound(input: RoundInput, effects: RoundEffects): Promise<RoundResult> {
-  const { plan, predictor } = input;
-  const runners: Runner[] = input.contenders.map((contender) => ({ contender, values: [], end: 'rung' }));
-  const trainTo = (runner: Runner, from: number, to: number) => train(effects, runner, from, to);
-
-  let decision: DecisionRecord | null = null;
-  let memory = input.memory;
-  if (predictor.type !== 'swift' || plan.decisionPoint === null) {
-    await Promise.all(runners.map((runner) => trainTo(runner, plan.from, plan.to)));
-    if (predictor.type !== 'none') memory = remember(input, memory, runners);
-  } else {
-    [decision, memory] = await decide(input, predictor, plan.decisionPoint, runners, trainTo, effects);
+  const round = new Round(input, effects);
+  const decision = await decide(round);
+  if (input.observe) {
+    const observations = [...round.memory.observations, ...round.observations(round.runners)];
+    round.memory = { ...round.memory, observations };
   }
-
-  const interrupted = runners.some((runner) => runner.end === 'unfinished');
-  const ranking = rank(input, runners);
-  const promoted = interrupted
+  const ranking = rank(round.runners);
+  const promoted = round.interrupted
     ? []
     : ranking
         .slice(0, input.keep)
         .sort((a, b) => a.contender.index - b.contender.index)
-        .map((runner) => runner.contender.id);
-  const outcomes = runners.map(outcomeOf);
+        .map((runner) => runner.id);
+  const outcomes = round.runners.map((runner) => runner.outcome());
+  const { bracket, plan } = input;
   return {
     record: {
-      bracket: input.bracket,
+      bracket,
       index: plan.index,
       from: plan.from,
       to: plan.to,
-      trials: runners.map((runner) => runner.contender.id),
-      ranking: ranking.map((runner) => ({ trial: runner.contender.id, value: lastOf(runner.values) })),
+      trials: round.runners.map((runner) => runner.id),
+      ranking: ranking.map((runner) => ({ trial: runner.id, value: runner.value() })),
       promoted,
       decision,
       epochs: outcomes.reduce((sum, outcome) => sum + outcome.epochs, 0),
     },
     outcomes,
-    memory,
+    memory: round.memory,
   };
 }
 
-/** Swift-Hyperband's round, steps 1 to 3. */
-async function decide(
-  input: RoundInput,
-  swift: SwiftPredictor,
-  p: number,
-  runners: readonly Runner[],
-  trainTo: (runner: Runner, from: number, to: number) => Promise<void>,
-  effects: RoundEffects
-): Promise<[DecisionRecord, RungMemory]> {
-  const { plan } = input;
-  // Step 1: the first m by index go on at once, the rest wait at p.
-  const m = Math.min(
-    runners.length,
-    Math.max(Math.ceil(swift.completeShare * input.next), swift.minCurves - input.memory.count)
-  );
-  const sentOn = runners.slice(0, m);
-  const held = runners.slice(m);
-  await Promise.all([
-    ...sentOn.map((runner) => trainTo(runner, plan.from, plan.to)),
-    ...held.map((runner) => trainTo(runner, plan.from, p)),
-  ]);
-  const waiting = held.filter((runner) => runner.end === 'rung');
-  const complete = sentOn.filter((runner) => runner.end === 'rung');
-
-  // Step 2: the model for (r_i, p) is trained once on D[r_i], which now holds this round's complete curves.
-  let memory = remember(input, input.memory, complete);
-  const record = {
-    epoch: p,
-    sentOn: sentOn.map((runner) => runner.contender.id),
-    threshold: null,
-    trainedOn: 0,
-    predictions: [],
-  };
-  const interrupted = runners.some((runner) => runner.end === 'unfinished');
-  if (interrupted || waiting.length === 0) return [record, memory];
-
-  const loss = (runner: Runner) => flip(input.objective, lastOf(runner.values));
-  const losses = complete.map(loss);
-  const trainedOn = memory.trained[String(p)] ?? memory.curves.length;
-  const answer = await ask(input, swift, p, memory, trainedOn, waiting, losses.length, effects);
-  if (answer.outcome === 'impossible') {
-    await Promise.all(waiting.map((runner) => trainTo(runner, p, plan.to)));
-    const predictions = waiting.map((runner) => ({ trial: runner.contender.id, predicted: null, goesOn: true }));
-    const threshold = losses.length > 0 ? flip(input.objective, quantile(losses, 0.25)) : null;
-    return [{ ...record, threshold, predictions, error: answer.reason }, memory];
+/** Trains the round as its stopping rule has it. */
+async function decide(round: Round): Promise<DecisionRecord | null> {
+  const { study, plan } = round.input;
+  const { predictor } = study;
+  switch (predictor.type) {
+    case 'none':
+      await round.open(() => plan.to);
+      return null;
+    case 'median': {
+      const decision = await medianRule(round, predictor, plan.decisionPoint);
+      noteSeen(round);
+      return decision;
+    }
+    case 'swift':
+      if (plan.decisionPoint !== null) return swiftRule(round, predictor, plan.decisionPoint);
+      await round.open(() => plan.to);
+      round.remember(round.runners);
+      return null;
+    case 'fast':
+      return fastRule(round, predictor);
   }
-  memory = forgetNeedless(input, { ...memory, trained: { ...memory.trained, [p]: trainedOn } });
+}
 
-  // Step 3: who is predicted to end below the best quarter goes on; the best predicted fill up to n_next.
-  const threshold = quantile(losses, 0.25);
-  const asked = waiting.map((runner, i) => ({ runner, predicted: answer.losses[i] as number }));
-  const goesOn = new Set(asked.filter(({ predicted }) => predicted < threshold).map(({ runner }) => runner));
-  const byPrediction = [...asked].sort(
-    (a, b) => a.predicted - b.predicted || a.runner.contender.index - b.runner.contender.index
-  );
-  for (const { runner } of byPrediction) {
-    if (complete.length + goesOn.size >= input.next) break;
-    goesOn.add(runner);
+/** The median rule's memory: what all trials of the round had at every decision point it passed. */
+function noteSeen(round: Round): void {
+  const { study, plan } = round.input;
+  const seen: Record<string, readonly number[]> = { ...round.memory.seen };
+  for (const epoch of decisionEpochs(study)) {
+    if (epoch <= plan.from || epoch > plan.to) continue;
+    const losses = round.runners
+      .map((runner) => runner.values[epoch - plan.from - 1])
+      .filter((value) => value !== undefined)
+      .map((value) => flip(study.objective, value));
+    seen[String(epoch)] = [...(seen[String(epoch)] ?? []), ...losses];
   }
-  for (const { runner } of asked) if (!goesOn.has(runner)) runner.end = 'stopped';
-  await Promise.all([...goesOn].map((runner) => trainTo(runner, p, plan.to)));
-  const predictions = asked.map(({ runner, predicted }) => ({
-    trial: runner.contender.id,
-    predicted: flip(input.objective, predicted),
-    goesOn: goesOn.has(runner),
-  }));
-  return [{ ...record, threshold: flip(input.objective, threshold), trainedOn, predictions }, memory];
-}
-
-async function ask(
-  input: RoundInput,
-  swift: SwiftPredictor,
-  p: number,
-  memory: RungMemory,
-  trainedOn: number,
-  waiting: readonly Runner[],
-  complete: number,
-  effects: RoundEffects
-): Promise<PredictionAnswer> {
-  if (complete === 0)
-    return { outcome: 'impossible', reason: 'no trial of this round reached the rung to compare with' };
-  if (trainedOn < swift.minCurves) {
-    return { outcome: 'impossible', reason: `${trainedOn} complete curves, ${swift.minCurves} needed` };
-  }
-  const curves = memory.curves.slice(0, trainedOn);
-  const answer = await effects.predict({
-    model: swift.model,
-    seed: 0,
-    epochs: p,
-    training: { curves: curves.map((curve) => curve.slice(0, p)), targets: curves.map(lastOf) },
-    candidates: waiting.map((runner) => curveOf(input, runner)),
-  });
-  if (answer.outcome === 'predicted' && !answer.losses.every(Number.isFinite)) {
-    return { outcome: 'impossible', reason: 'the model predicted a value that is no number' };
-  }
-  return answer;
-}
-
-async function train(effects: RoundEffects, runner: Runner, from: number, to: number): Promise<void> {
-  const outcome = await effects.train(runner.contender, from, to);
-  runner.values.push(...outcome.values);
-  if (outcome.outcome === 'completed') return;
-  runner.end = outcome.outcome;
-  if (outcome.outcome === 'diverged') runner.nonFinite = outcome.nonFinite;
-  if (outcome.outcome === 'failed') runner.reason = outcome.reason;
-}
-
-/** Losses from the first epoch on. */
-function curveOf(input: RoundInput, runner: Runner): number[] {
-  return [...runner.contender.values, ...runner.values].map((value) => flip(input.objective, value));
-}
-
-/** Adds the finite complete curves of `runners` to D[r_i]. */
-function remember(input: RoundInput, memory: RungMemory, runners: readonly Runner[]): RungMemory {
-  const complete = runners.filter((runner) => runner.end === 'rung');
-  return forgetNeedless(input, {
-    ...memory,
-    count: memory.count + complete.length,
-    curves: [...memory.curves, ...complete.map((runner) => curveOf(input, runner))],
-  });
-}
-
-/** Cuts D[r_i] down to what a trained or still untrained model needs. */
-function forgetNeedless(input: RoundInput, memory: RungMemory): RungMemory {
-  const trained = input.decisionPoints.map((p) => memory.trained[String(p)]);
-  if (trained.includes(undefined)) return memory;
-  return { ...memory, curves: memory.curves.slice(0, Math.max(0, ...(trained as number[]))) };
-}
-
-/** Those with a loss at the rung, best first, ties by trial index. */
-function rank(input: RoundInput, runners: readonly Runner[]): Runner[] {
-  const loss = (runner: Runner) => flip(input.objective, lastOf(runner.values));
-  return runners
-    .filter((runner) => runner.end === 'rung')
-    .sort((a, b) => loss(a) - loss(b) || a.contender.index - b.contender.index);
-}
-
-function outcomeOf(runner: Runner): RoundOutcome {
-  const { contender, values, end, nonFinite, reason } = runner;
-  return {
-    id: contender.id,
-    index: contender.index,
-    end,
-    epochs: values.length + (end === 'diverged' ? 1 : 0),
-    value: values.at(-1) ?? null,
-    values,
-    ...(nonFinite === undefined ? {} : { nonFinite }),
-    ...(reason === undefined ? {} : { reason }),
-  };
-}
-
-function lastOf(values: readonly number[]): number {
-  const last = values.at(-1);
-  if (last === undefined) throw new RangeError('a trial at its rung has no value');
-  return last;
+  round.memory = { ...round.memory, seen };
 }

@@ -1,5 +1,6 @@
 /** A whole study: iterations of brackets, one after the other (records shared) or together (each on its own). */
-import { better, type Best, type BracketInput, type EarlyEnd, type Memory } from './bracket.js';
+import { better, type Best, type BracketInput, type EarlyEnd } from './bracket.js';
+import { emptyMemory, type Memory } from './memory.js';
 import { iterationsOf, planIteration, type BracketPlan } from './plan.js';
 import type { StudyResult } from './record.js';
 import type { Study } from './study.js';
@@ -13,7 +14,7 @@ export interface Standing {
   readonly memory: Memory;
   readonly ended: StudyResult['ended'] | null;
 }
-export const atStart: Standing = { closed: 0, epochs: 0, best: null, memory: {}, ended: null };
+export const atStart: Standing = { closed: 0, epochs: 0, best: null, memory: emptyMemory, ended: null };
 
 /** What the study needs to know of a closed bracket. */
 export interface BracketSummary {
@@ -25,7 +26,7 @@ export interface BracketSummary {
 
 export interface StudyEffects {
   /** Proposes the bracket's trials and runs it. */
-  runBracket(input: Omit<BracketInput, 'trials'>): Promise<BracketSummary>;
+  runBracket(input: BracketInput): Promise<BracketSummary>;
   /** Called between two brackets that run one after the other. */
   between?(standing: Standing): Promise<void>;
 }
@@ -43,7 +44,7 @@ export async function runStudy(study: Study, effects: StudyEffects, standing: St
       effects.runBracket({
         study,
         plan,
-        memory: together ? {} : at.memory,
+        memory: together ? emptyMemory : at.memory,
         epochsBefore: at.epochs,
       });
     if (together) {

@@ -9,7 +9,7 @@ import { stream } from './rng.js';
 import { configKey } from './space.js';
 import type { Config, Study } from './study.js';
 import { tpeSpaceDraws, tpeTableDraws } from './tpe-draws.js';
-import type { Trial } from './trial.js';
+import { trialId, type Trial } from './trial.js';
 
 export interface Sampler {
   propose(request: ProposalRequest): Proposal;
@@ -111,8 +111,4 @@ function drawsOf(study: Study, table: readonly Config[] | null): DrawTrial {
       if (table) throw new RangeError(`a table of recorded curves has no ${sampler.type}`);
       return sampler.type === 'sobol' ? sobolDraws(study) : gridDraws(study, sampler);
   }
-}
-
-export function trialId(bracket: string, index: number): string {
-  return `${bracket}-t${String(index).padStart(3, '0')}`;
 }

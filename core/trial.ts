@@ -19,6 +19,11 @@ export interface Trial {
   readonly seed: number;
 }
 
+/** The id of the trial at `index` of a bracket. */
+export function trialId(bracket: string, index: number): string {
+  return `${bracket}-t${String(index).padStart(3, '0')}`;
+}
+
 /** How a value that is no number looked. */
 export type NonFinite = 'nan' | 'inf' | '-inf';
 

@@ -180,17 +180,11 @@ function bestSoFar(status: StudyStatus, rounds: readonly { best: number | null; 
 
 /** Every trial of the study, in order of brackets. */
 export async function getTrials(name: string): Promise<TrialRow[]> {
-  if (await closedStatus(name)) {
-    return recorded(name).trials.map((trial) => ({
-      id: trial.id,
-      config: trial.config,
-      fate: trial.fate,
-      epochs: trial.divergedAt ?? trial.values.length,
-      value: trial.values.at(-1) ?? null,
-    }));
-  }
+  if (await closedStatus(name)) return recordedTrials(name);
   return withClient(async (client) => {
     const status = await statusOf(client, name);
+    // Thousands of trials pass through the workflow of an ASHA study; their record grows as they end.
+    if (status.brackets.some((bracket) => bracket.asynchronous)) return recordedTrials(name);
     const rows: TrialRow[] = [];
     for (const bracket of status.brackets) {
       const id = workflowIds.bracket(name, bracket.id);
@@ -202,6 +196,16 @@ export async function getTrials(name: string): Promise<TrialRow[]> {
     }
     return rows;
   });
+}
+
+function recordedTrials(name: string): TrialRow[] {
+  return recorded(name).trials.map((trial) => ({
+    id: trial.id,
+    config: trial.config,
+    fate: trial.fate,
+    epochs: trial.divergedAt ?? trial.values.length,
+    value: trial.values.at(-1) ?? null,
+  }));
 }
 
 /** A workflow that trains trials right now, with what it is doing. */
@@ -219,7 +223,10 @@ export async function trainingNow(client: Client, status: StudyStatus): Promise<
   for (const bracket of status.brackets) {
     for (const round of bracket.rounds) {
       if (round.state !== 'running') continue;
-      const queue = [workflowIds.round(name, bracket.id, round.index)];
+      if (bracket.asynchronous && round.index > 0) break;
+      const queue = [
+        bracket.asynchronous ? workflowIds.bracket(name, bracket.id) : workflowIds.round(name, bracket.id, round.index),
+      ];
       for (let id = queue.shift(); id; id = queue.shift()) {
         const progress = await query<Progress>(client, name, id, queryNames.progress).catch(() => null);
         if (!progress) continue;

@@ -117,6 +117,14 @@ function events(
       });
     }
   }
+  // Rungs of ASHA never close: every new best is news.
+  if (status?.best && status.brackets.some((bracket) => bracket.asynchronous)) {
+    const { trial, value, budget } = status.best;
+    lines.push({
+      key: `best ${trial} ${budget}`,
+      text: `best so far ${short(value)} of ${trial} at ${budget} (${status.epochs} ${status.study?.budgetUnit})`,
+    });
+  }
   if (status && ['paused', 'stopping'].includes(status.phase)) {
     lines.push({ key: `${status.phase} at ${status.epochs}`, text: `${name} ${status.phase}` });
   }
@@ -138,7 +146,9 @@ function view(status: StudyStatus, live: Live, pace: Pace): string[] {
   const bar = '█'.repeat(Math.round(share * 30)).padEnd(30, '░');
   const saved =
     ['running', 'paused'].includes(status.phase) && planned > status.epochs ? `, ${planned - status.epochs} saved` : '';
-  const endless = study.scheduler.type === 'hyperband' && study.scheduler.iterations === 'untilLimit';
+  const { scheduler } = study;
+  const endless =
+    scheduler.type === 'asha' || (scheduler.type === 'hyperband' && scheduler.iterations === 'untilLimit');
   const left =
     status.phase === 'running' && !endless
       ? pace.secondsFor(Math.max(0, status.plannedEpochs - planned - live.epochs))
@@ -180,17 +190,18 @@ async function liveOf(client: Client, status: StudyStatus): Promise<Live> {
   const training: { trial: string; epoch: number }[] = [];
   let epochs = 0;
   for (const place of places) {
+    if (status.study?.scheduler.type === 'asha') {
+      training.push(...(await beats(client, place)));
+      continue;
+    }
     const middle = decisionPoint(status, place);
     const { from, to, planned } = place.round;
     const { done } = place.progress;
     // Trials train to the decision point, then on: two legs each.
     epochs += Math.min(done, planned) * (middle - from) + Math.max(0, done - planned) * (to - middle);
     if (place.progress.running.length === 0) continue;
-    const { raw } = await client.workflow.getHandle(place.workflowId).describe();
-    for (const activity of raw.pendingActivities ?? []) {
-      const beat = heartbeat(activity.heartbeatDetails?.payloads?.[0]?.data);
-      if (!beat) continue;
-      training.push({ trial: beat.trial, epoch: beat.epoch });
+    for (const beat of await beats(client, place)) {
+      training.push(beat);
       epochs += Math.max(0, beat.epoch - (done >= planned ? middle : from));
     }
   }
@@ -200,6 +211,15 @@ async function liveOf(client: Client, status: StudyStatus): Promise<Live> {
     queued: places.reduce((sum, { progress }) => sum + progress.queued, 0),
     epochs,
   };
+}
+
+/** What the pending activities of a place last said. */
+async function beats(client: Client, place: TrainingNow): Promise<{ trial: string; epoch: number }[]> {
+  const { raw } = await client.workflow.getHandle(place.workflowId).describe();
+  return (raw.pendingActivities ?? []).flatMap((activity) => {
+    const beat = heartbeat(activity.heartbeatDetails?.payloads?.[0]?.data);
+    return beat ? [{ trial: beat.trial, epoch: beat.epoch }] : [];
+  });
 }
 
 /** Where the round decides; its end when it does not. */

@@ -21,7 +21,10 @@ export function planTable(study: Study, epochSeconds?: number): string {
     '',
     `${plan.trials} trials, ${plan.epochs} ${study.budgetUnit} with resume from checkpoints, ${plan.epochsFromScratch} from scratch`,
   ];
-  if (study.predictor.type === 'swift') {
+  if (study.scheduler.type === 'asha') {
+    const many = study.scheduler.trials === 'untilLimit' ? `, shown for ${plan.trials} trials` : '';
+    lines.push(`asha: about, for it promotes before a rung is complete and corrects itself later${many}`);
+  } else if (study.predictor.type === 'swift') {
     const together = study.scheduler.type === 'hyperband' && study.scheduler.order === 'together';
     lines.push(
       together
@@ -29,6 +32,8 @@ export function planTable(study: Study, epochSeconds?: number): string {
         : `swift: an upper bound, trials predicted to lose stop at their decision point (d=${study.predictor.minCurves})`
     );
   }
+  if (study.predictor.type === 'median' || study.predictor.type === 'fast')
+    lines.push(`${study.predictor.type}: an upper bound, trials stop early`);
   if (study.scheduler.type === 'hyperband' && study.scheduler.iterations === 'untilLimit')
     lines.push('one iteration shown; it repeats until a limit');
   if (epochSeconds !== undefined) {

@@ -24,6 +24,7 @@ export function recordedStatus(stateDir: string, name: string): StudyStatus | nu
     brackets: record.brackets.map(({ id, rounds }) => ({
       id,
       state: 'done',
+      asynchronous: study.scheduler.type === 'asha',
       rounds: rounds.map((round, i) => roundStatus(round, rounds[i + 1], fates)),
     })),
     parallelism: study.parallelism,

@@ -42,7 +42,8 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
         ...base,
         taskQueue: taskQueues.orchestrate,
         ...workflowCode(),
-        activities: createRecordActivities({ stateDir: dir }),
+        // A rule that asks after every epoch is answered here, without a trip through the server.
+        activities: { ...createRecordActivities({ stateDir: dir }), ...createPredictActivities() },
         // A dead orchestrator's successor waits this long for the first decision instead of 10 s.
         stickyQueueScheduleToStartTimeout: '3s',
       }),

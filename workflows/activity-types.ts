@@ -1,4 +1,5 @@
 /** What the workflows ask of the activities, side by side; `activities/` implements it. */
+import type { AshaPart } from '../core/asha-rounds.js';
 import type { PredictionAnswer, PredictionRequest } from '../core/predictor.js';
 import type { Proposal, ProposalRequest } from '../core/propose.js';
 import type { RoundResult } from '../core/round.js';
@@ -11,6 +12,8 @@ export interface RecordActivities {
   prepareStudy(input: unknown): Promise<Study>;
   propose(study: Study, request: ProposalRequest): Promise<Proposal>;
   recordRound(study: string, result: RoundResult): Promise<void>;
+  /** Writes a part of an ASHA study's record; `first`: events in the parts before. */
+  recordAsha(study: string, bracket: string, first: number, part: AshaPart): Promise<void>;
   /** Writes the final record, removes checkpoints that are out, and gives the result. */
   recordStudy(study: Study, ended: StudyResult['ended']): Promise<StudyResult>;
 }

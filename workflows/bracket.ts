@@ -29,7 +29,7 @@ import { everbandRound } from './round.js';
 import { bracketDetails, searchAttributesOf } from './web-ui.js';
 
 export interface BracketWorkflowInput {
-  readonly bracket: Omit<BracketInput, 'trials'>;
+  readonly bracket: BracketInput;
   readonly control: Control;
 }
 
@@ -47,12 +47,13 @@ export async function everbandBracket(input: BracketWorkflowInput): Promise<Brac
   const tree = new ControlTree(input.control);
   setHandler(controlSignal, (control) => tree.set(control));
 
-  let trials: readonly Trial[] = [];
+  const trials: Trial[] = [];
   const closed: RoundResult[] = [];
   let running: number | null = null;
   const status = (): BracketStatus => ({
     id: plan.id,
     state: running === null && closed.length === plan.rounds.length ? 'done' : 'running',
+    asynchronous: false,
     rounds: plan.rounds.map((round) => roundStatus(round, closed[round.index], running === round.index)),
   });
   setHandler(defineQuery<BracketStatus>(queryNames.status), status);
@@ -63,16 +64,11 @@ export async function everbandBracket(input: BracketWorkflowInput): Promise<Brac
       .map((trial) => trialRow(trial, closed, plan.rounds.length)),
   }));
 
-  const proposal = await propose(study, { bracket: plan.id, offset: plan.offset, count: plan.trials });
-  trials = proposal.trials;
-  const byId = new Map(trials.map((trial) => [trial.id, trial]));
-  const spec = {
-    name: study.name,
-    objective: study.objective,
-    trainer: study.trainer,
-    training: study.training,
-    budgetUnit: study.budgetUnit,
-  };
+  // A sampler that learns proposes in its first round, wave by wave.
+  if (study.sampler.type !== 'tpe') {
+    const proposal = await propose(study, { bracket: plan.id, offset: plan.offset, count: plan.trials });
+    trials.push(...proposal.trials);
+  }
 
   const runRound = async (round: RoundInput): Promise<RoundResult> => {
     running = round.plan.index;
@@ -80,7 +76,7 @@ export async function everbandBracket(input: BracketWorkflowInput): Promise<Brac
     const result = await tree.run(1, (control) =>
       startChild(everbandRound, {
         workflowId: workflowIds.round(study.name, plan.id, round.plan.index),
-        args: [{ spec, round, trials: round.contenders.map(({ id }) => byId.get(id) as Trial), control }],
+        args: [{ round, trials: round.contenders.flatMap(({ index }) => trials[index] ?? []), control, answered: [] }],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
         typedSearchAttributes: searchAttributesOf(study, { bracket: plan.s, round: round.plan.index }),
@@ -89,15 +85,13 @@ export async function everbandBracket(input: BracketWorkflowInput): Promise<Brac
           `${study.budgetUnit} ${round.plan.from} to ${round.plan.to}`,
       })
     );
+    for (const proposal of result.proposals) trials.push(...proposal.trials);
     closed.push(result);
     running = null;
     setCurrentDetails(bracketDetails(study, status()));
     return result;
   };
-  const result = await runBracket(
-    { ...input.bracket, trials: trials.map(({ id, index }) => ({ id, index })) },
-    { runRound }
-  );
+  const result = await runBracket(input.bracket, { runRound });
   const { memory, epochs, best, ended } = result;
   return { memory, epochs, best, ended, status: { ...status(), state: 'done' } };
 }

@@ -17,6 +17,7 @@ export const taskQueues = {
 export const workflowTypes = {
   study: 'everbandStudy',
   bracket: 'everbandBracket',
+  asha: 'everbandAsha',
   round: 'everbandRound',
   shard: 'everbandShard',
 } as const;
@@ -61,7 +62,7 @@ export interface DropTrial {
   readonly trial: string;
 }
 
-/** Names of queries: study `status`; bracket `trials`; round and shard `progress`. */
+/** Names of queries: study and bracket `status`; bracket `trials`; round, shard and ASHA's bracket `progress`. */
 export const queryNames = { status: 'status', trials: 'trials', progress: 'progress' } as const;
 
 export type StudyPhase = 'preparing' | 'running' | 'paused' | 'stopping' | 'done';
@@ -82,6 +83,8 @@ export interface StudyStatus {
 export interface BracketStatus {
   readonly id: string;
   readonly state: 'waiting' | 'running' | 'done';
+  /** ASHA: all rungs at once, trained by the bracket's own workflow. */
+  readonly asynchronous: boolean;
   /** One per round of the plan. */
   readonly rounds: readonly RoundStatus[];
 }

@@ -1,10 +1,25 @@
 /** Every timeout, retry and history budget of the workflows, with the reason beside the number. */
-import { ActivityCancellationType, type ActivityOptions, type LocalActivityOptions } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  type ActivityOptions,
+  type LocalActivityOptions,
+  type WorkflowInfo,
+} from '@temporalio/workflow';
 import { failureTypes, taskQueues } from './messages.js';
 import type { Study } from '../core/study.js';
 
 /** The server suggests continue-as-new at 4,096 events; below this a workflow keeps room for retries and updates. */
 export const historyBudget = 3000;
+
+/** 4 MiB is where the server suggests continue-as-new by size. */
+const historyBytes = 3 * 1024 * 1024;
+
+/** Whether a workflow that keeps going should go on in a new run. */
+export function historyFull(
+  info: Pick<WorkflowInfo, 'historyLength' | 'historySize' | 'continueAsNewSuggested'>
+): boolean {
+  return info.continueAsNewSuggested || info.historyLength >= historyBudget || info.historySize >= historyBytes;
+}
 
 /** Worst case of one activity among many: scheduled, started, completed and a workflow task of its own (measured 3.2 to 6). */
 export const eventsPerSegment = 6;

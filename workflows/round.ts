@@ -2,61 +2,110 @@
 import {
   ChildWorkflowCancellationType,
   ParentClosePolicy,
-  proxyActivities,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
   proxyLocalActivities,
   setHandler,
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-import { runRound, type RoundInput, type RoundResult } from '../core/round.js';
+import type { PredictionAnswer } from '../core/predictor.js';
+import type { Proposal } from '../core/propose.js';
+import { runRound, type RoundEffects, type RoundInput, type RoundResult } from '../core/round.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
-import type { PredictActivities, RecordActivities } from './activity-types.js';
+import type { RecordActivities } from './activity-types.js';
 import { ControlTree, controlSignal, type Control } from './control.js';
 import { handleTrialMessages } from './handlers.js';
 import { workflowIds } from './messages.js';
-import { eventsPerSegment, historyBudget, localPolicy, predictPolicy } from './policies.js';
+import { eventsPerSegment, historyBudget, historyFull, localPolicy } from './policies.js';
+import { Asker } from './predict.js';
 import { everbandShard, segmentsOf, type ShardInput, type TrainTask } from './shard.js';
-import { TrialPool, type TrainingSpec } from './trial-pool.js';
+import { TrialPool } from './trial-pool.js';
 
 export interface RoundWorkflowInput {
-  readonly spec: TrainingSpec;
   readonly round: RoundInput;
-  /** The contenders' configurations and seeds, in the same order. */
+  /** The contenders' configurations and seeds; empty for a round that proposes them itself. */
   readonly trials: readonly Trial[];
   readonly control: Control;
+  /** A round that asks after every epoch: what its effects answered so far, in the order it asked. */
+  readonly answered: readonly Answered[];
 }
 
-const { recordRound } = proxyLocalActivities<RecordActivities>(localPolicy);
+export interface RoundWorkflowResult extends RoundResult {
+  /** What the round proposed. */
+  readonly proposals: readonly Proposal[];
+}
 
-export async function everbandRound(input: RoundWorkflowInput): Promise<RoundResult> {
-  const { spec, round, trials } = input;
-  const { predict } = proxyActivities<PredictActivities>({
-    ...predictPolicy,
-    activityId: `${round.bracket}-r${round.plan.index}-predict`,
-  });
-  const place = { bracket: round.bracket, round: round.plan.index, from: round.plan.from, to: round.plan.to };
-  const pool = new TrialPool(spec, place, input.control);
+type Answered = SegmentOutcome | PredictionAnswer | Proposal;
+
+const { recordRound, propose } = proxyLocalActivities<RecordActivities>(localPolicy);
+
+export async function everbandRound(input: RoundWorkflowInput): Promise<RoundWorkflowResult> {
+  const { round } = input;
+  const { study, bracket, plan } = round;
+  const often = study.predictor.type === 'fast';
+  const asker = new Asker(`${bracket}-r${plan.index}-predict`, often);
+  const pool = new TrialPool(study, input.control);
   const tree = new ControlTree(input.control, (control) => pool.apply(control));
   setHandler(controlSignal, (control) => tree.set(control));
-  const shards = new ShardStarter(input, tree);
+  const shards = new ShardStarter(round, tree);
   handleTrialMessages(pool, () => ({ ...pool.progress(), shards: [...shards.open] }));
 
-  const byId = new Map(trials.map((trial) => [trial.id, trial]));
-  const inline = worstCase(input) <= historyBudget;
-  const result = await runRound(round, {
-    train: (contender, from, to) => {
-      const trial = byId.get(contender.id) as Trial;
-      return inline ? pool.train(trial, from, to) : shards.train({ trial, from, to });
+  const inline = often || worstCase(round) <= historyBudget;
+  const byId = new Map(input.trials.map((trial) => [trial.id, trial]));
+  const proposals: Proposal[] = [];
+  const log = new EffectLog(input, tree);
+  const once = <T extends Answered>(ask: () => Promise<T>): Promise<T> => (often ? log.once(ask) : ask());
+  const effects: RoundEffects = {
+    train: ({ id }, from, to) => {
+      const trial = byId.get(id) as Trial;
+      return once(() => (inline ? pool.train(trial, plan, from, to) : shards.train({ trial, from, to })));
     },
-    predict,
-  });
-  await recordRound(spec.name, result);
-  return withoutCurves(result, round.predictor.type !== 'none');
+    predict: (request) => once(() => asker.predict(request)),
+    async propose(first, count, observations) {
+      const request = { bracket, offset: round.offset, first, count, observations };
+      const proposal = await once(() => propose(study, request));
+      proposals.push(proposal);
+      for (const trial of proposal.trials) byId.set(trial.id, trial);
+    },
+  };
+  const result = await runRound(round, effects);
+  await recordRound(study.name, result);
+  return { ...withoutCurves(result, study.predictor.type !== 'none'), proposals };
+}
+
+/**
+ * What the effects of a round answered whose steps come one after the other. When the history is full the round goes on
+ * in a new run, which takes the same way again with the answers it has.
+ */
+class EffectLog {
+  private readonly answers: Answered[] = [];
+
+  constructor(
+    private readonly input: RoundWorkflowInput,
+    private readonly tree: ControlTree
+  ) {}
+
+  async once<T extends Answered>(ask: () => Promise<T>): Promise<T> {
+    const known = this.input.answered[this.answers.length] as T | undefined;
+    if (known === undefined && historyFull(workflowInfo())) {
+      await condition(allHandlersFinished);
+      await continueAsNew<typeof everbandRound>({
+        ...this.input,
+        control: this.tree.current,
+        answered: this.answers,
+      });
+    }
+    const answer = known ?? (await ask());
+    this.answers.push(answer);
+    return answer;
+  }
 }
 
 /** Events when every trial waits at the decision point and goes on. */
-function worstCase({ round, spec }: RoundWorkflowInput): number {
-  const { from, to, decisionPoint } = round.plan;
+function worstCase({ plan, contenders, study }: RoundInput): number {
+  const { from, to, decisionPoint } = plan;
   const legs =
     decisionPoint === null
       ? [{ from, to }]
@@ -64,8 +113,8 @@ function worstCase({ round, spec }: RoundWorkflowInput): number {
           { from, to: decisionPoint },
           { from: decisionPoint, to },
         ];
-  const segments = legs.reduce((sum, leg) => sum + segmentsOf(leg, spec), 0);
-  return segments * round.contenders.length * eventsPerSegment;
+  const segments = legs.reduce((sum, leg) => sum + segmentsOf(leg, study), 0);
+  return segments * contenders.length * eventsPerSegment;
 }
 
 /** Curves are in the record; only a predictor needs them again, and only of those that go on. */
@@ -86,7 +135,7 @@ class ShardStarter {
   private started = 0;
 
   constructor(
-    private readonly input: RoundWorkflowInput,
+    private readonly round: RoundInput,
     private readonly tree: ControlTree
   ) {}
 
@@ -101,7 +150,7 @@ class ShardStarter {
     const slices: (typeof batch)[] = [];
     let events = Infinity;
     for (const entry of batch) {
-      const cost = segmentsOf(entry.task, this.input.spec) * eventsPerSegment;
+      const cost = segmentsOf(entry.task, this.round.study) * eventsPerSegment;
       if (events + cost > historyBudget) {
         slices.push([]);
         events = 0;
@@ -118,14 +167,14 @@ class ShardStarter {
   }
 
   private async run(slice: typeof this.batch, share: number): Promise<void> {
-    const { spec, round } = this.input;
-    const workflowId = workflowIds.shard(spec.name, round.bracket, round.plan.index, `s${this.started++}`);
+    const { study, bracket, plan } = this.round;
+    const { name, objective, trainer, training, budgetUnit } = study;
+    const workflowId = workflowIds.shard(name, bracket, plan.index, `s${this.started++}`);
     const { typedSearchAttributes } = workflowInfo();
     const start = (control: Control) => {
       const shard: ShardInput = {
-        spec,
-        bracket: round.bracket,
-        round: round.plan,
+        spec: { name, objective, trainer, training, budgetUnit },
+        round: { index: plan.index, from: plan.from, to: plan.to },
         tasks: slice.map(({ task }) => task),
         control,
         before: [],
@@ -136,7 +185,7 @@ class ShardStarter {
         typedSearchAttributes,
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-        staticSummary: `${slice.length} trials of ${round.bracket} round ${round.plan.index}`,
+        staticSummary: `${slice.length} trials of ${bracket} round ${plan.index}`,
       });
     };
     this.open.add(workflowId);

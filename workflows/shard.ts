@@ -7,7 +7,7 @@ import type { SegmentOutcome, Trial } from '../core/trial.js';
 import { controlSignal, type Control } from './control.js';
 import { handleTrialMessages } from './handlers.js';
 import { eventsPerSegment, historyBudget } from './policies.js';
-import { TrialPool, type TrainingSpec } from './trial-pool.js';
+import { TrialPool, type RoundSpan, type TrainingSpec } from './trial-pool.js';
 
 export interface TrainTask {
   readonly trial: Trial;
@@ -17,8 +17,7 @@ export interface TrainTask {
 
 export interface ShardInput {
   readonly spec: TrainingSpec;
-  readonly bracket: string;
-  readonly round: { readonly index: number; readonly from: number; readonly to: number };
+  readonly round: RoundSpan;
   readonly tasks: readonly TrainTask[];
   readonly control: Control;
   /** Values an earlier run of this shard brought in; only a shard of one task has any. */
@@ -31,9 +30,9 @@ export function segmentsOf(task: { from: number; to: number }, spec: Pick<Traini
 }
 
 export async function everbandShard(input: ShardInput): Promise<SegmentOutcome[]> {
-  const { spec, bracket, round, tasks, before } = input;
+  const { spec, round, tasks, before } = input;
   let control = input.control;
-  const pool = new TrialPool(spec, { bracket, round: round.index, from: round.from, to: round.to }, control);
+  const pool = new TrialPool(spec, control);
   setHandler(controlSignal, (next) => {
     control = next;
     pool.apply(next);
@@ -44,11 +43,13 @@ export async function everbandShard(input: ShardInput): Promise<SegmentOutcome[]
   const most = Math.floor(historyBudget / eventsPerSegment);
   if (only && tasks.length === 1 && segmentsOf({ from: only.from + before.length, to: only.to }, spec) > most) {
     const start = only.from + before.length;
-    const outcome = await pool.train(only.trial, start, start + most * (spec.training.segmentEpochs ?? 1));
+    const outcome = await pool.train(only.trial, round, start, start + most * (spec.training.segmentEpochs ?? 1));
     const values = [...before, ...outcome.values];
     if (outcome.outcome !== 'completed') return [{ ...outcome, values }];
     return continueAsNew<typeof everbandShard>({ ...input, control, before: values });
   }
-  const outcomes = await Promise.all(tasks.map((task) => pool.train(task.trial, task.from + before.length, task.to)));
+  const outcomes = await Promise.all(
+    tasks.map((task) => pool.train(task.trial, round, task.from + before.length, task.to))
+  );
   return outcomes.map((outcome) => ({ ...outcome, values: [...before, ...outcome.values] }));
 }

@@ -23,6 +23,7 @@ import type { StudyResult } from '../core/record.js';
 import { atStart, runStudy, type BracketSummary, type Standing } from '../core/run-study.js';
 import type { Study } from '../core/study.js';
 import type { RecordActivities } from './activity-types.js';
+import { everbandAsha } from './asha.js';
 import { everbandBracket, roundStatus } from './bracket.js';
 import { ControlTree, type Control } from './control.js';
 import {
@@ -34,7 +35,7 @@ import {
   type StudyPhase,
   type StudyStatus,
 } from './messages.js';
-import { historyBudget, localPolicy } from './policies.js';
+import { historyFull, localPolicy } from './policies.js';
 import { searchAttributesOf, studyDetails } from './web-ui.js';
 
 /** What a study takes along when its history is full. */
@@ -103,7 +104,7 @@ export async function everbandStudy(input: unknown, carried?: Carried): Promise<
       async between(next) {
         standing = next;
         tell(phase);
-        if (workflowInfo().historyLength < historyBudget && !workflowInfo().continueAsNewSuggested) return;
+        if (!historyFull(workflowInfo())) return;
         await condition(allHandlersFinished);
         await continueAsNew<typeof everbandStudy>(study, {
           standing: next,
@@ -134,7 +135,7 @@ async function prepare(input: unknown): Promise<Study> {
 }
 
 async function runBracketChild(
-  bracket: Omit<BracketInput, 'trials'>,
+  bracket: BracketInput,
   tree: ControlTree,
   statuses: Map<string, BracketStatus>
 ): Promise<BracketSummary> {
@@ -143,17 +144,20 @@ async function runBracketChild(
   const together = study.scheduler.type === 'hyperband' && study.scheduler.order === 'together';
   const share = together ? 1 / planIteration(study.scheduler, study.predictor, 1).length : 1;
   const rounds = plan.rounds.map((round) => roundStatus(round, undefined, false));
-  statuses.set(plan.id, { id: plan.id, state: 'running', rounds });
-  const { status, ...summary } = await tree.run(share, (control) =>
-    startChild(everbandBracket, {
+  const asynchronous = study.scheduler.type === 'asha';
+  statuses.set(plan.id, { id: plan.id, state: 'running', asynchronous, rounds });
+  const { status, ...summary } = await tree.run(share, (control) => {
+    const options = {
       workflowId: workflowIds.bracket(study.name, plan.id),
-      args: [{ bracket, control }],
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       typedSearchAttributes: searchAttributesOf(study, { bracket: plan.s }),
       staticSummary: `${study.name} ${plan.id}: ${plan.trials} trials, ${plan.rounds.length} rounds`,
-    })
-  );
+    };
+    return asynchronous
+      ? startChild(everbandAsha, { ...options, args: [{ study, plan, control, carried: null }] })
+      : startChild(everbandBracket, { ...options, args: [{ bracket, control }] });
+  });
   statuses.set(plan.id, status);
   return summary;
 }

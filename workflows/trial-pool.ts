@@ -11,6 +11,7 @@ import {
   proxyActivities,
   sleep,
 } from '@temporalio/workflow';
+import type { RoundPlan } from '../core/plan.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
 import type { Control } from './control.js';
@@ -20,6 +21,9 @@ import { failureTypes } from './messages.js';
 
 /** What a pool needs of a study. */
 export type TrainingSpec = Pick<Study, 'name' | 'objective' | 'trainer' | 'training' | 'budgetUnit'>;
+
+/** The round that epochs belong to. */
+export type RoundSpan = Pick<RoundPlan, 'index' | 'from' | 'to'>;
 
 interface Parked {
   readonly reason: string;
@@ -38,21 +42,31 @@ export class TrialPool {
   private taken = 0;
   private done = 0;
 
+  private left = false;
+
   constructor(
     private readonly spec: TrainingSpec,
-    private readonly place: {
-      readonly bracket: string;
-      readonly round: number;
-      readonly from: number;
-      readonly to: number;
-    },
     private control: Control
   ) {}
 
   apply(control: Control): void {
     this.control = control;
-    if (control.paused || control.stopped) for (const scope of this.running.values()) scope.cancel();
+    if (control.paused || this.ending) for (const scope of this.running.values()) scope.cancel();
     this.admit();
+  }
+
+  /** Everything that trains saves itself and comes back unfinished: the workflow goes on in a new run, or ends. */
+  leaveOff(): void {
+    this.left = true;
+    this.apply(this.control);
+  }
+
+  get anyParked(): boolean {
+    return this.parked.size > 0;
+  }
+
+  private get ending(): boolean {
+    return this.left || this.control.stopped;
   }
 
   progress(): Progress {
@@ -76,20 +90,21 @@ export class TrialPool {
     if (parked) parked.verdict = { again, reset };
   }
 
-  /** Trains `trial` from one budget to another. */
-  async train(trial: Trial, from: number, to: number): Promise<SegmentOutcome> {
+  /** Trains `trial` from one budget to another, which lie in `round`. */
+  async train(trial: Trial, round: RoundSpan, from: number, to: number): Promise<SegmentOutcome> {
     const values: number[] = [];
     let failures = 0;
     let reset: number | undefined;
     await this.enter();
     try {
       while (from + values.length < to) {
-        if (this.control.stopped) return { outcome: 'unfinished', values };
+        if (this.ending) return { outcome: 'unfinished', values };
         if (this.control.paused) {
-          await this.outside(() => condition(() => !this.control.paused || this.control.stopped));
+          await this.outside(() => condition(() => !this.control.paused || this.ending));
           continue;
         }
-        const end = await this.segment(trial, from + values.length, this.segmentEnd(from + values.length, to), reset);
+        const at = from + values.length;
+        const end = await this.segment(trial, round, at, this.segmentEnd(at, to), reset);
         if (end.outcome === 'interrupted') continue;
         if (end.outcome === 'completed') {
           values.push(...end.values);
@@ -104,7 +119,7 @@ export class TrialPool {
             continue;
           }
           const verdict = await this.outside(() => this.park(trial.id, end.reason, failures));
-          if (this.control.stopped) return { outcome: 'unfinished', values };
+          if (this.ending) return { outcome: 'unfinished', values };
           if (!verdict.again) return { outcome: 'failed', values, reason: end.reason };
           failures = 0;
           // New each time, over all rounds of the trial; the workflow's clock replays.
@@ -124,10 +139,16 @@ export class TrialPool {
   }
 
   /** One activity; a pause or stop interrupts it, a cancelled workflow goes through. */
-  private async segment(trial: Trial, from: number, to: number, reset: number | undefined): Promise<SegmentEnd> {
-    const { spec, place } = this;
-    const whole = from === place.from && to === place.to;
-    const name = `${place.bracket}-r${place.round}-${trial.id.slice(place.bracket.length + 1)}`;
+  private async segment(
+    trial: Trial,
+    round: RoundSpan,
+    from: number,
+    to: number,
+    reset: number | undefined
+  ): Promise<SegmentEnd> {
+    const { spec } = this;
+    const whole = from === round.from && to === round.to;
+    const name = `${trial.bracket}-r${round.index}-${trial.id.slice(trial.bracket.length + 1)}`;
     const activity = spec.trainer.type === 'activity' ? spec.trainer.activity : 'trainSegment';
     const activities = proxyActivities<Record<string, (input: TrainSegmentInput) => Promise<TrainSegmentResult>>>({
       ...trainPolicy(spec, to - from),
@@ -157,7 +178,7 @@ export class TrialPool {
       );
     } catch (error) {
       if (isCancellation(error)) {
-        if (this.control.paused || this.control.stopped) return { outcome: 'interrupted' };
+        if (this.control.paused || this.ending) return { outcome: 'interrupted' };
         throw error;
       }
       return { outcome: 'error', reason: reasonOf(error) };
@@ -172,15 +193,15 @@ export class TrialPool {
     this.parked.set(trial, parked);
     let left = this.spec.training.parkSeconds * 1000;
     try {
-      while (left > 0 && parked.verdict === null && !this.control.stopped) {
+      while (left > 0 && parked.verdict === null && !this.ending) {
         if (this.control.paused) {
           parked.expires = null;
-          await condition(() => parked.verdict !== null || !this.control.paused || this.control.stopped);
+          await condition(() => parked.verdict !== null || !this.control.paused || this.ending);
           continue;
         }
         const since = Date.now();
         parked.expires = since + left;
-        await condition(() => parked.verdict !== null || this.control.paused || this.control.stopped, left);
+        await condition(() => parked.verdict !== null || this.control.paused || this.ending, left);
         left -= Date.now() - since;
       }
     } finally {
@@ -213,7 +234,7 @@ export class TrialPool {
   }
 
   private admit(): void {
-    while (this.waiting.length > 0 && (this.taken < this.control.parallelism || this.control.stopped)) {
+    while (this.waiting.length > 0 && (this.taken < this.control.parallelism || this.ending)) {
       this.taken++;
       this.waiting.shift()?.();
     }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { createSampler, trialId } from '../../core/sampler.js';
+import { createSampler } from '../../core/sampler.js';
 import { sobolSequence } from '../../core/sobol.js';
 import { checkConfig, configKey } from '../../core/space.js';
 import type { Config, SearchSpace, Study, TpeSampler } from '../../core/study.js';
-import type { Trial } from '../../core/trial.js';
+import { trialId, type Trial } from '../../core/trial.js';
 import { studyOf } from './small-study.js';
 
 const six: SearchSpace = {

@@ -62,6 +62,7 @@ function record(): void {
       epochs: 4,
       plannedEpochs: 5,
       fates: { completed: 1, outranked: 1, stopped: 0, diverged: 0, failed: 0, unfinished: 0 },
+      modelsTrained: 0,
       duplicatesAvoided: 0,
       duplicatesKept: 0,
     },

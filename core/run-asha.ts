@@ -1,0 +1,236 @@
+/** ASHA carried out: jobs started as slots free up, Swift-ASHA's and the median rule's questions half-way to a rung. */
+import { Asha, type AshaJob, type AshaState, type Asked } from './asha.js';
+import { noteTrained, remember, rungOf, withRung, type RungMemory } from './memory.js';
+import { flip } from './objective.js';
+import { decisionPointsOf, type RoundPlan } from './plan.js';
+import { trainingSet, type PredictionAnswer, type PredictionRequest } from './predictor.js';
+import type { Observation } from './propose.js';
+import { quantile } from './quantile.js';
+import { stream } from './rng.js';
+import { Runner, type Contender, type RoundOutcome } from './runner.js';
+import type { Study, SwiftPredictor } from './study.js';
+import { trialId, type SegmentOutcome } from './trial.js';
+
+/** How one job ended. */
+export interface AshaCompletion extends Asked {
+  readonly rung: number;
+  readonly outcome: RoundOutcome;
+}
+
+export interface AshaEffects {
+  /** Jobs to run at once, now. */
+  slots(): number;
+  /** Draws the configuration of trial `index` from what is known when it starts. */
+  propose(index: number, observations: readonly Observation[]): Promise<void>;
+  train(contender: Contender, round: RoundPlan, from: number, to: number): Promise<SegmentOutcome>;
+  predict(request: PredictionRequest): Promise<PredictionAnswer>;
+  /** Called for everything that decides, in order: `17@9` trial 17 came to epoch 9, `17?9` it was answered about there. */
+  happened(event: string): void;
+  closed(completion: AshaCompletion): void;
+  /** Ends all training as soon as it is saved: the study's target is reached. */
+  halt(): void;
+}
+
+export interface AshaResult {
+  readonly state: AshaState;
+  /** Null when training was interrupted: `state` has jobs in flight and can go on. */
+  readonly ended: 'finished' | 'epochLimit' | 'target' | null;
+}
+
+/** The trials drawn together with trial `index`: 50 at once by a sampler that does not learn. */
+export function ashaBlock({ sampler, scheduler }: Study, index: number): { first: number; count: number } {
+  const size = sampler.type === 'tpe' ? 1 : 50;
+  const first = index - (index % size);
+  const most = scheduler.type === 'asha' && scheduler.trials !== 'untilLimit' ? scheduler.trials : Infinity;
+  return { first, count: Math.min(size, most - first) };
+}
+
+/** A job on its way. */
+interface Flight {
+  readonly job: AshaJob;
+  readonly round: RoundPlan;
+  readonly runner: Runner;
+  asked: Asked;
+}
+
+/** Every answer of an effect is taken in by one synchronous step, so that the order of events alone decides. */
+export class AshaRun {
+  private readonly asha: Asha;
+  private ended: AshaResult['ended'] = 'finished';
+  /** No job starts any more. */
+  private closing = false;
+  private interrupted = false;
+  private running = 0;
+  private resolve: (result: AshaResult) => void = () => undefined;
+  private reject: (error: unknown) => void = () => undefined;
+
+  constructor(
+    private readonly study: Study,
+    private readonly effects: AshaEffects,
+    state: AshaState | null
+  ) {
+    this.asha = new Asha(study, state);
+  }
+
+  /** Runs to the end; what `state` had in flight goes on first. */
+  run(): Promise<AshaResult> {
+    return new Promise<AshaResult>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+      for (const job of [...this.asha.inFlight]) this.start(job);
+      this.fill();
+    });
+  }
+
+  /** Gives free slots work; call it when `slots()` has grown. */
+  fill(): void {
+    while (!this.closing && this.running < this.effects.slots()) {
+      const job = this.asha.next();
+      if (job === null) break;
+      if (job === 'epochLimit') {
+        this.ended = 'epochLimit';
+        this.closing = true;
+        break;
+      }
+      this.start(job);
+    }
+    if (this.running > 0) return;
+    const broken = this.interrupted && this.ended !== 'target';
+    this.resolve({ state: this.asha.state, ended: broken ? null : this.ended });
+  }
+
+  private start(job: AshaJob): void {
+    const { asha, effects, study } = this;
+    this.running++;
+    const round = asha.plan.rounds[job.rung] as RoundPlan;
+    const id = trialId(asha.plan.id, job.trial);
+    const runner = new Runner({ id, index: job.trial, values: asha.curves.get(job.trial) ?? [] }, study.objective);
+    runner.values.push(...(job.passed?.values ?? []));
+    const flight: Flight = { job, round, runner, asked: job.passed?.asked ?? {} };
+    const p = job.passed ? null : this.decisionPoint(flight);
+    const proposed = job.rung === 0 ? effects.propose(job.trial, asha.memory.observations) : Promise.resolve();
+    proposed.then(() => this.train(flight, p ?? round.to)).catch((error: unknown) => this.reject(error));
+  }
+
+  /** A new trial is not asked about by a predictor: no rung below says yet what it is worth. */
+  private decisionPoint({ job, round }: Flight): number | null {
+    return job.rung === 0 && this.study.predictor.type === 'swift' ? null : round.decisionPoint;
+  }
+
+  private async train(flight: Flight, to: number): Promise<void> {
+    const { job, round, runner } = flight;
+    const outcome = await this.effects.train(runner.contender, round, round.from + runner.values.length, to);
+    runner.absorb(outcome);
+    if (runner.end === 'unfinished') return this.interrupt();
+    this.effects.happened(`${job.trial}@${round.from + runner.outcome().epochs}`);
+    if (runner.end !== 'rung' || to === round.to) return this.close(flight);
+    return this.question(flight, to);
+  }
+
+  /** At the decision point: who is worse than the threshold stops. */
+  private question(flight: Flight, p: number): Promise<void> {
+    const { predictor } = this.study;
+    if (predictor.type === 'median') {
+      const { memory } = this.asha;
+      const earlier = memory.seen[String(p)] ?? [];
+      const loss = flight.runner.loss();
+      this.asha.memory = { ...memory, seen: { ...memory.seen, [p]: [...earlier, loss] } };
+      const median = earlier.length < predictor.minTrials ? null : quantile(earlier, 0.5);
+      return this.verdict(flight, p, { predicted: null, loss, threshold: median, trained: false });
+    }
+    return predictor.type === 'swift' ? this.predict(flight, p, predictor) : this.train(flight, flight.round.to);
+  }
+
+  private async predict(flight: Flight, p: number, { model, minCurves }: SwiftPredictor): Promise<void> {
+    const { job, round, runner } = flight;
+    const threshold = this.asha.threshold(job.rung);
+    const rung = rungOf(this.asha.memory, round.to);
+    const known = rung.trained[String(p)];
+    const trainedOn = known ?? rung.curves.length;
+    if (threshold === null || trainedOn < minCurves) return this.train(flight, round.to);
+    const curves = rung.curves.slice(0, trainedOn);
+    // Noted before the answer: a question asked meanwhile uses the same model.
+    this.note(round, noteTrained(rung, p, trainedOn, decisionPointsOf(this.study, round.to)));
+    const answer = await this.effects.predict({
+      model,
+      seed: stream(this.study.seed, 'model', round.to, p).uint32(),
+      epochs: p,
+      training: trainingSet(curves, p),
+      candidates: [runner.curve()],
+    });
+    this.effects.happened(`${job.trial}?${p}`);
+    const predicted = answer.outcome === 'predicted' ? (answer.losses[0] as number) : NaN;
+    if (!Number.isFinite(predicted)) return this.train(flight, round.to);
+    return this.verdict(flight, p, { predicted, loss: predicted, threshold, trained: known === undefined });
+  }
+
+  private verdict(
+    flight: Flight,
+    p: number,
+    said: { predicted: number | null; loss: number; threshold: number | null; trained: boolean }
+  ): Promise<void> {
+    const { job, runner } = flight;
+    const { predicted, loss, threshold, trained } = said;
+    if (threshold !== null) {
+      const goesOn = !(loss > threshold);
+      if (!goesOn) runner.end = 'stopped';
+      const metric = (value: number) => flip(this.study.objective, value);
+      const prediction = {
+        trial: runner.id,
+        epoch: p,
+        predicted: predicted === null ? null : metric(predicted),
+        threshold: metric(threshold),
+        goesOn,
+      };
+      flight.asked = { prediction, trained };
+    }
+    if (runner.end === 'stopped') return Promise.resolve(this.close(flight));
+    this.asha.pass(job, { values: [...runner.values], asked: flight.asked });
+    return this.train(flight, flight.round.to);
+  }
+
+  /** Stays in flight: the next run of the study asks for the same again. */
+  private interrupt(): void {
+    this.interrupted = true;
+    this.closing = true;
+    this.running--;
+    this.fill();
+  }
+
+  private close(flight: Flight): void {
+    const { asha, effects, study } = this;
+    const { job, round, runner, asked } = flight;
+    const outcome = runner.outcome();
+    const value = runner.end === 'rung' ? runner.value() : null;
+    if (value !== null && study.predictor.type !== 'none') this.learn(flight);
+    asha.tell(job, value, outcome.epochs);
+    if (study.sampler.type === 'tpe' && runner.end !== 'stopped') {
+      const loss = value === null ? null : flip(study.objective, value);
+      const observations = [...asha.memory.observations, { trial: job.trial, budget: round.to, loss }];
+      asha.memory = { ...asha.memory, observations };
+    }
+    effects.closed({ rung: job.rung, outcome, ...asked });
+    this.running--;
+    const { target } = study.limits;
+    if (value !== null && target !== undefined && flip(study.objective, value) <= flip(study.objective, target)) {
+      this.ended = 'target';
+      this.closing = true;
+      if (this.running > 0) effects.halt();
+    }
+    this.fill();
+  }
+
+  /** Keeps what later questions need: the trial's own curve, and the rung's while its model is not trained. */
+  private learn({ job, round, runner }: Flight): void {
+    const { asha, study } = this;
+    if (job.rung === asha.plan.rounds.length - 1) asha.curves.delete(job.trial);
+    else asha.curves.set(job.trial, [...runner.contender.values, ...runner.values]);
+    if (study.predictor.type !== 'swift' || job.rung === 0) return;
+    const rung = rungOf(asha.memory, round.to);
+    this.note(round, remember(rung, [runner.curve()], decisionPointsOf(study, round.to)));
+  }
+
+  private note(round: RoundPlan, rung: RungMemory): void {
+    this.asha.memory = withRung(this.asha.memory, round.to, rung);
+  }
+}
