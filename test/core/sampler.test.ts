@@ -45,6 +45,25 @@ describe('sampler', () => {
     );
   });
 
+  it('gives the committed points and proposals, on every engine', () => {
+    const configs = (trials: readonly Trial[]) => trials.map((trial) => trial.config);
+    assert.deepEqual(configs(draw(studyOf({ sampler: { type: 'sobol' } }), 3).trials), [
+      { lr: 0.006462251375868391, layers: 4 },
+      { lr: 0.00038988165163470823, layers: 2 },
+      { lr: 0.0009415211970675334, layers: 3 },
+    ]);
+    const before = configs(draw(studyOf(), 24).trials);
+    const observations = before.map((config, trial) => {
+      return { trial, budget: 1, loss: Math.abs((config['lr'] as number) - 0.01) + (config['layers'] as number) };
+    });
+    const sampler = createSampler(studyOf({ sampler: { ...tpe, randomFraction: 0 } }), null, before);
+    assert.deepEqual(configs(sampler.propose({ bracket: 'b0', offset: 24, count: 3, observations }).trials), [
+      { lr: 0.0005851269846110746, layers: 1 },
+      { lr: 0.0005777867713821877, layers: 1 },
+      { lr: 0.000576089489397377, layers: 1 },
+    ]);
+  });
+
   const cases: [string, Study, readonly Config[] | null][] = [
     ['random', studyOf(), null],
     ['random over few combinations', studyOf({ space: six }), null],

@@ -202,6 +202,24 @@ describe('TPE sampler', () => {
     assert.deepEqual(ask(observe(7, sphere)), randomly.trials, 'too few: as the sampler random');
   });
 
+  it('proposes anew from what a later request for the same trials says', () => {
+    const study = studyOf({ space: cube, sampler: always });
+    const drawn = run(studyOf({ space: cube }), 40, sphere);
+    const ask = (sign: number) => ({
+      bracket: 'b0',
+      offset: 0,
+      first: 40,
+      count: 8,
+      observations: drawn.map((config, trial) => ({ trial, budget: 1, loss: sign * sphere(config) })),
+    });
+    const sampler = createSampler(study, null, drawn);
+    const one = sampler.propose(ask(1));
+    const other = sampler.propose(ask(-1));
+    assert.notDeepEqual(other.trials, one.trials);
+    assert.deepEqual(other, createSampler(study, null, drawn).propose(ask(-1)));
+    assert.deepEqual(sampler.propose(ask(1)), one);
+  });
+
   it('draws a third of its trials at random, those the sampler random draws', () => {
     const whole = run(studyOf({ space: cube, sampler: tpe }), 308, sphere).slice(8);
     const plain = run(studyOf({ space: cube }), 308, sphere).slice(8);
