@@ -147,6 +147,17 @@ describe('the simulated annealer', function () {
     assert.ok(rows12.size > 6, 'reads repeat each other');
   });
 
+  it('gives these very bits on every engine', () => {
+    const { rows, targets } = points(5, 3, 11);
+    const { variables, bits } = anneal(problemOf(rows, targets, 11).qubo, { reads: 3, sweeps: 40, seed: 2026 });
+    const read = (r: number) => bits.slice(r * variables, (r + 1) * variables).join('');
+    assert.deepEqual([0, 1, 2].map(read), [
+      '000111000010111111000111000000',
+      '000111000110111111000111000100',
+      '000111000011110111000111000000',
+    ]);
+  });
+
   it('samples the Boltzmann distribution at a fixed temperature', () => {
     // Two coupled bits, sequential Metropolis at beta = 1: frequencies of all four states.
     const qubo = { variables: 2, matrix: Float64Array.of(0.3, -0.8, 0, 0.5) };
