@@ -264,7 +264,7 @@ export const editorSchema = z.strictObject({
   space: z.record(z.string(), z.union([shortParameter, explicitParameter])).default({}),
   scheduler: shortScheduler,
   sampler: z.union([z.enum(['random', 'sobol', 'grid', 'tpe']), sampler]),
-  predictor: z.union([z.enum(predictorNames), ...predictor.unwrap().options.map(withModelNames)]),
+  predictor: z.union([z.enum(predictorNames), ...predictor.unwrap().options.map(withModelNames)]).optional(),
   trainer: z.union([trainer, short]),
 });
 
