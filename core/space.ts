@@ -130,7 +130,7 @@ function gridValues(parameter: Parameter, points: number): readonly Json[] {
         if (parameter.type === 'int') {
           return nearestStep(low, high, parameter.step, exp(log(low) + u * (log(high) - log(low))));
         }
-        return parameter.log ? clamp(exp(log(low) + u * (log(high) - log(low))), low, high) : low + u * (high - low);
+        return clamp(parameter.log ? exp(log(low) + u * (log(high) - log(low))) : low + u * (high - low), low, high);
       });
       return [...new Set(values)];
     }

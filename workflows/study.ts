@@ -89,7 +89,7 @@ export async function everbandStudy(input: unknown, carried?: Carried): Promise<
   if (!carried) tree.current = { ...tree.current, parallelism };
   if (limits.deadlineSeconds !== undefined && !deadlinePassed) {
     const left = started + limits.deadlineSeconds * 1000 - Date.now();
-    void sleep(Math.max(1, left)).then(
+    void sleep(Math.max(1, left), { summary: 'deadline' }).then(
       async () => {
         deadlinePassed = true;
         await tree.set({ ...tree.current, stopped: true });
