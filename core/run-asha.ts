@@ -147,7 +147,7 @@ export class AshaRun {
     const rung = rungOf(this.asha.memory, round.to);
     const known = rung.trained[String(p)];
     const trainedOn = known ?? rung.curves.length;
-    if (threshold === null || trainedOn < minCurves) return this.train(flight, round.to);
+    if (threshold === null || trainedOn < minCurves) return this.goOn(flight);
     const curves = rung.curves.slice(0, trainedOn);
     // Noted before the answer: a question asked meanwhile uses the same model.
     this.note(round, noteTrained(rung, p, trainedOn, decisionPointsOf(this.study, round.to)));
@@ -160,7 +160,7 @@ export class AshaRun {
     });
     this.effects.happened(`${job.trial}?${p}`);
     const predicted = answer.outcome === 'predicted' ? (answer.losses[0] as number) : NaN;
-    if (!Number.isFinite(predicted)) return this.train(flight, round.to);
+    if (!Number.isFinite(predicted)) return this.goOn(flight);
     return this.verdict(flight, p, { predicted, loss: predicted, threshold, trained: known === undefined });
   }
 
@@ -169,7 +169,7 @@ export class AshaRun {
     p: number,
     said: { predicted: number | null; loss: number; threshold: number | null; trained: boolean }
   ): Promise<void> {
-    const { job, runner } = flight;
+    const { runner } = flight;
     const { predicted, loss, threshold, trained } = said;
     if (threshold !== null) {
       const goesOn = !(loss > threshold);
@@ -184,9 +184,14 @@ export class AshaRun {
       };
       flight.asked = { prediction, trained };
     }
-    if (runner.end === 'stopped') return Promise.resolve(this.close(flight));
-    this.asha.pass(job, { values: [...runner.values], asked: flight.asked });
-    return this.train(flight, flight.round.to);
+    return runner.end === 'stopped' ? Promise.resolve(this.close(flight)) : this.goOn(flight);
+  }
+
+  /** Past the decision point, asked or not: a run that goes on from the state does not ask about it again. */
+  private goOn(flight: Flight): Promise<void> {
+    const { asked, job, round, runner } = flight;
+    this.asha.pass(job, { values: [...runner.values], asked });
+    return this.train(flight, round.to);
   }
 
   /** Stays in flight: the next run of the study asks for the same again. */
