@@ -5,12 +5,12 @@ import { exp } from '../../core/math.js';
 import { stream } from '../../core/rng.js';
 import type { Trial } from '../../core/trial.js';
 
-/** Loss after epoch 1 ... `epochs`: falls towards a level of its own, with noise; about one in twelve becomes NaN. */
+/** Loss after epoch 1 ... `epochs`: falls towards a level of its own, with noise; about one in six becomes NaN within 20 epochs. */
 export function curveOf(trial: Pick<Trial, 'seed' | 'config'>, epochs: number): number[] {
   const random = stream(trial.seed, 'curve');
   const level = Math.abs(Number(trial.config['x'] ?? random.uniform()) - 0.3) + 0.2 * random.uniform();
   const rate = 0.05 + random.uniform() / 3;
-  const diverges = random.uniform() < 1 / 12 ? Math.floor(random.uniform() * epochs) : Infinity;
+  const diverges = random.uniform() < 1 / 6 ? Math.floor(random.uniform() * 20) : Infinity;
   return Array.from({ length: epochs }, (_, i) => {
     const noise = 0.02 * random.uniform();
     return i >= diverges ? NaN : level + exp(-rate * (i + 1)) + noise;
