@@ -2,10 +2,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { checkConfig, gridOf } from '../core/space.js';
-import { largestBracket, planStudy } from '../core/plan.js';
 import type { Config, Study } from '../core/study.js';
 import { nearest } from './nearest.js';
+import { crossRules } from './rules.js';
 
 /** One thing wrong with a study file. */
 export interface Problem {
@@ -109,6 +108,14 @@ const scheduler = z.discriminatedUnion('type', [
   }),
 ]);
 
+/** For editors: `R` may stand for `maxBudget`, and `bohb` for Hyperband with the sampler `tpe`. */
+const bohb = scheduler.options[0].extend({ type: z.literal('bohb') });
+const shortScheduler = z.union([
+  scheduler,
+  bohb,
+  ...[...scheduler.options, bohb].map((option: z.ZodObject) => option.omit({ maxBudget: true }).extend({ R: count })),
+]);
+
 const sampler = z
   .discriminatedUnion('type', [
     z.strictObject({ type: z.literal('random') }),
@@ -131,29 +138,28 @@ const sampler = z
   .default({ type: 'random' });
 
 const plainModel = z.enum(['svr', 'svr-tail', 'isotonic', 'last', 'power-law', 'extra-trees']);
-const model = z
-  .discriminatedUnion('type', [
-    z.strictObject({ type: plainModel }),
-    z.strictObject({
-      type: z.literal('annealer'),
-      solver: z.enum(['simulated', 'dwave']).default('simulated'),
-      taskQueue: z.string().min(1).default('everband-qubo'),
-      reads: count.max(10_000).optional(),
-      sweeps: count.max(100_000).default(300),
-      combination: z.enum(['sound', 'faithful']).default('sound'),
-      fallback: plainModel.nullable().default('svr'),
-      maxQpuSeconds: positive.optional(),
-    }),
-    z.strictObject({
-      type: z.literal('activity'),
-      taskQueue: z.string().min(1),
-      activity: z.string().min(1).default('predict'),
-      settings: json.default(null),
-    }),
-  ])
-  .transform((chosen) =>
-    chosen.type === 'annealer' ? { ...chosen, reads: chosen.reads ?? (chosen.solver === 'dwave' ? 1000 : 100) } : chosen
-  );
+const modelUnion = z.discriminatedUnion('type', [
+  z.strictObject({ type: plainModel }),
+  z.strictObject({
+    type: z.literal('annealer'),
+    solver: z.enum(['simulated', 'dwave']).default('simulated'),
+    taskQueue: z.string().min(1).default('everband-qubo'),
+    reads: count.max(10_000).optional(),
+    sweeps: count.max(100_000).default(300),
+    combination: z.enum(['sound', 'faithful']).default('sound'),
+    fallback: plainModel.nullable().default('svr'),
+    maxQpuSeconds: positive.optional(),
+  }),
+  z.strictObject({
+    type: z.literal('activity'),
+    taskQueue: z.string().min(1),
+    activity: z.string().min(1).default('predict'),
+    settings: json.default(null),
+  }),
+]);
+const model = modelUnion.transform((chosen) =>
+  chosen.type === 'annealer' ? { ...chosen, reads: chosen.reads ?? (chosen.solver === 'dwave' ? 1000 : 100) } : chosen
+);
 const modelSetting = model.prefault({ type: 'svr' });
 const minCurves = z.number().int().min(2, 'd must be at least 2').default(15);
 const decisionPoint = z.number().gt(0).lt(1).default(0.5);
@@ -244,12 +250,21 @@ const studySchema = z.strictObject({
 const short = z.union([z.string(), z.record(z.string(), z.unknown())]);
 /** What `predictor` may be in one word; quantum-swift is swift with the annealer as its model. */
 const predictorNames = ['none', 'median', 'fast', 'swift', 'quantum-swift'] as const;
+/** A rule whose model may be named in one word; quantum-swift among them. */
+function withModelNames(rule: z.ZodObject): z.ZodObject {
+  if (!('model' in rule.shape)) return rule;
+  const types = modelUnion.options.flatMap((option) => optionTypes(option as z.ZodObject));
+  const named = rule.extend({ model: z.union([z.enum(types), modelUnion]).optional() });
+  return optionTypes(rule).includes('swift') ? named.extend({ type: z.enum(['swift', 'quantum-swift']) }) : named;
+}
+
 /** What editors complete: the explicit form with the short forms beside it. */
 export const editorSchema = z.strictObject({
   ...studySchema.shape,
   space: z.record(z.string(), z.union([shortParameter, explicitParameter])).default({}),
+  scheduler: shortScheduler,
   sampler: z.union([z.enum(['random', 'sobol', 'grid', 'tpe']), sampler]),
-  predictor: z.union([z.enum(predictorNames), predictor]),
+  predictor: z.union([z.enum(predictorNames), ...predictor.unwrap().options.map(withModelNames)]).optional(),
   trainer: z.union([trainer, short]),
 });
 
@@ -290,6 +305,15 @@ function rewrite(
   if (typeof value['predictor'] === 'string') value['predictor'] = { type: value['predictor'] };
   if (isMapping(value['predictor'])) value['predictor'] = rewritePredictor(value['predictor']);
   if (typeof value['sampler'] === 'string') value['sampler'] = { type: value['sampler'] };
+  if (isMapping(value['scheduler']) && value['scheduler']['type'] === 'bohb') {
+    const chosen: unknown = value['sampler'] ?? { type: 'tpe' };
+    if (isMapping(chosen) && typeof chosen['type'] === 'string' && chosen['type'] !== 'tpe') {
+      const rule = 'BOHB is Hyperband with the sampler tpe: leave the sampler out, or choose the scheduler hyperband';
+      problems.push({ path: 'sampler', value: chosen['type'], rule });
+    }
+    value['scheduler'] = { ...value['scheduler'], type: 'hyperband' };
+    value['sampler'] = chosen;
+  }
   if (isMapping(value['scheduler']) && 'R' in value['scheduler']) {
     const { R, ...rest } = value['scheduler'];
     if ('maxBudget' in rest)
@@ -382,116 +406,50 @@ function problemsOf(error: z.ZodError, input: unknown): Problem[] {
       ];
     }
     if (issue.code === 'invalid_union' && 'discriminator' in issue && value !== undefined) {
-      return [{ path: `${at.join('.')}`, value, rule: `must be one of ${typesAt(at).join(', ')}` }];
+      const types = typesAt(at);
+      const suggestion = typeof value === 'string' ? nearest(value, types) : null;
+      const rule = `must be one of ${types.join(', ')}`;
+      return [{ path: at.join('.'), value, rule, ...(suggestion === null ? {} : { suggestion }) }];
     }
     return [{ path: at.join('.'), value, rule: value === undefined ? `is missing: ${issue.message}` : issue.message }];
   });
 }
 
+/** By path. */
 const unions: Record<string, z.ZodDiscriminatedUnion> = {
   scheduler,
   trainer,
   predictor: predictor.unwrap(),
+  'predictor.model': modelUnion,
   sampler: sampler.unwrap(),
 };
 
+/** Types that stand for a combination of others. */
+const shorthands: Record<string, string[]> = { scheduler: ['bohb'], predictor: ['quantum-swift'] };
+
+/** The types the union at or just above this path has. */
 function typesAt(at: readonly string[]): string[] {
-  const name = at[0] ?? '';
-  const union = unions[name];
-  return union ? union.options.map((option) => optionType(option as z.ZodObject)) : [];
+  const name = at.filter((key) => key !== 'type').join('.');
+  const types = unions[name]?.options.flatMap((option) => optionTypes(option as z.ZodObject)) ?? [];
+  return [...types, ...(shorthands[name] ?? [])];
 }
 
-function optionType(option: z.ZodObject): string {
-  return String((option.shape['type'] as z.ZodLiteral).value);
+function optionTypes(option: z.ZodObject): string[] {
+  const type = option.shape['type'] as z.ZodLiteral | z.ZodEnum;
+  return type instanceof z.ZodEnum ? type.options.map(String) : [String(type.value)];
 }
 
 /** The keys a strict object at this path knows. */
 function keysAt(at: readonly string[], value: unknown): string[] {
   if (at.length === 0) return Object.keys(studySchema.shape);
   const name = at[0] ?? '';
-  const options = name === 'space' ? explicitParameter.options : unions[name]?.options;
+  const options = name === 'space' ? explicitParameter.options : unions[at.join('.')]?.options;
   if (options) {
-    const type = isMapping(value) ? value['type'] : undefined;
-    const option = options.find((one) => optionType(one as z.ZodObject) === type) as z.ZodObject | undefined;
+    const type = isMapping(value) ? String(value['type']) : '';
+    const option = options.find((one) => optionTypes(one as z.ZodObject).includes(type)) as z.ZodObject | undefined;
     if (name === 'space' && at.length > 2) return ['parameter', 'in'];
     return option ? Object.keys(option.shape) : [];
   }
   const field = { objective, training, limits }[name] as { unwrap(): z.ZodObject } | undefined;
   return field ? Object.keys(field.unwrap().shape) : [];
-}
-
-/** Rules over more than one key. */
-function crossRules(study: Study): Problem[] {
-  const problems: Problem[] = [];
-  const refuse = (at: string, value: unknown, rule: string) => problems.push({ path: at, value, rule });
-  const { scheduler, space, trainer, limits, predictor } = study;
-
-  const names = Object.keys(space);
-  for (const [name, parameter] of Object.entries(space)) {
-    const at = `space.${name}`;
-    if (parameter.type === 'float' || parameter.type === 'int') {
-      if (parameter.low > parameter.high) refuse(at, [parameter.low, parameter.high], 'low must not exceed high');
-      if (parameter.log && parameter.low <= 0) refuse(`${at}.low`, parameter.low, 'must be above 0 with log: true');
-    }
-    if (parameter.when && names.indexOf(parameter.when.parameter) >= names.indexOf(name)) {
-      refuse(`${at}.when.parameter`, parameter.when.parameter, 'must name a parameter further up');
-    } else if (parameter.when && !names.includes(parameter.when.parameter)) {
-      refuse(`${at}.when.parameter`, parameter.when.parameter, `no such parameter; there are ${names.join(', ')}`);
-    }
-  }
-  if (trainer.type === 'replay') {
-    if (names.length > 0) refuse('space', names, 'recorded curves bring their own configurations: leave the space out');
-    if (study.sampler.type === 'grid')
-      refuse('sampler.type', 'grid', 'recorded curves are drawn at random, one row a trial');
-    if (study.tryFirst.length > 0)
-      refuse('tryFirst', study.tryFirst.length, 'recorded curves are drawn row by row: leave it out');
-  } else if (names.length === 0) refuse('space', space, 'name at least one parameter');
-  if (problems.length > 0) return problems;
-
-  if (scheduler.type !== 'full' && scheduler.maxBudget < scheduler.minBudget) {
-    refuse('scheduler.maxBudget', scheduler.maxBudget, `must be at least minBudget (${scheduler.minBudget})`);
-  } else if (scheduler.type === 'hyperband') {
-    if (largestBracket(scheduler) === 0)
-      refuse(
-        'scheduler.maxBudget',
-        scheduler.maxBudget,
-        `must be at least eta * minBudget = ${scheduler.eta * scheduler.minBudget}, or there is but one rung`
-      );
-    const unlimited =
-      limits.epochs === undefined && limits.deadlineSeconds === undefined && limits.target === undefined;
-    if (scheduler.iterations === 'untilLimit' && unlimited)
-      refuse(
-        'scheduler.iterations',
-        'untilLimit',
-        'needs a limit: limits.epochs, limits.deadlineSeconds or limits.target'
-      );
-    if (scheduler.order === 'together' && scheduler.iterations === 'untilLimit')
-      refuse('scheduler.iterations', 'untilLimit', 'needs brackets one after the other: leave order out');
-    if (scheduler.order === 'together' && (limits.epochs !== undefined || limits.target !== undefined)) {
-      refuse(
-        'scheduler.order',
-        'together',
-        'epoch limits and targets need brackets one after the other: with brackets together the outcome would depend on timing'
-      );
-    }
-  }
-  if (scheduler.type === 'full' && predictor.type === 'swift')
-    refuse('predictor', 'swift', 'Swift decides between rungs; full training has none to promote to');
-  if (problems.length === 0) {
-    const iterations =
-      scheduler.type === 'hyperband' && scheduler.iterations !== 'untilLimit' ? scheduler.iterations : 1;
-    const trials = planStudy(scheduler, predictor, 1).trials * iterations;
-    if (trials > 100_000) refuse('scheduler', trials, 'at most 100,000 trials a study');
-  }
-  if (study.sampler.type === 'grid') {
-    try {
-      gridOf(space, study.sampler.pointsPerDimension, 1_000_000);
-    } catch {
-      refuse('sampler', study.sampler, 'the grid has more than a million points');
-    }
-  }
-  study.tryFirst.forEach((config, i) => {
-    for (const problem of checkConfig(space, config)) refuse(`tryFirst.${i}`, config, problem);
-  });
-  return problems;
 }

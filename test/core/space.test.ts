@@ -131,6 +131,11 @@ describe('space', () => {
     );
   });
 
+  it('ends a grid at the high end and not a rounding error above it', () => {
+    const edges = float(128.42857142857142, 394.7142857142857);
+    assert.equal(gridOf({ x: edges }, 4).at(-1)?.['x'], 394.7142857142857);
+  });
+
   it('lists a grid once, conditions included', () => {
     const grid = gridOf(
       {
@@ -153,6 +158,13 @@ describe('space', () => {
       gridOf({ w: float(1, 2, { log: true, step: 0.5 }) }, 10).map((config) => config['w']),
       [1, 1.5, 2]
     );
+  });
+
+  it('keeps the ends of a grid inside the bounds, whatever their last digits', () => {
+    const [low, high] = [141.71428571428572, 654.2857142857143];
+    assert.ok(low + (high - low) > high);
+    const points = gridOf({ x: { type: 'float', low, high, log: false } }, 2);
+    assert.deepEqual(points, [{ x: low }, { x: high }]);
   });
 
   it('refuses a grid that fills the memory before it does', () => {
