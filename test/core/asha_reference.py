@@ -7,7 +7,8 @@ rules decide who may be promoted from a rung of n results:
 - released: Syne Tune's own, the interpolated 1/eta quantile of the results (ceil(n / eta) of them, ties included);
 - paper: algorithm 2 of Li et al. 2018, the best floor(n / eta); only `Rung.quantile` is replaced.
 
-Numbers are drawn here and written with the fixture; no recorded curves are in it.
+In one world workers report in bursts, so that several rungs have someone to promote at once. Numbers are drawn here
+and written with the fixture; no recorded curves are in it.
 """
 
 import json
@@ -35,7 +36,7 @@ def paper_rule(system, eta):
     return system
 
 
-def play(rule, seed, trials, workers, eta, min_budget, max_budget, mode, digits):
+def play(rule, seed, trials, workers, eta, min_budget, max_budget, mode, digits, burst=1):
     draw = random.Random(seed)
     levels = rung_levels(min_budget, max_budget, eta)
     system = PromotionRungSystem(levels, [1 / eta] * len(levels), "loss", mode, "epoch", max_budget)
@@ -63,20 +64,22 @@ def play(rule, seed, trials, workers, eta, min_budget, max_budget, mode, digits)
             events.append([int(trial), rung])
         if not running:
             break
-        trial = running.pop(draw.randrange(len(running)))
-        rung = level_of[trial]
-        value = round(worth[int(trial)] + 0.3 * draw.random() / (rung + 1), digits)
-        system.on_task_report(trial, {"loss": value, "epoch": all_levels[rung]}, 0)
-        system.on_task_remove(trial)
-        events.append([int(trial), rung, value])
+        for _ in range(min(burst, len(running))):
+            trial = running.pop(draw.randrange(len(running)))
+            rung = level_of[trial]
+            value = round(worth[int(trial)] + 0.3 * draw.random() / (rung + 1), digits)
+            system.on_task_report(trial, {"loss": value, "epoch": all_levels[rung]}, 0)
+            system.on_task_remove(trial)
+            events.append([int(trial), rung, value])
     scheduler = {"type": "asha", "trials": trials, "maxBudget": max_budget, "minBudget": min_budget, "eta": eta}
-    return {"rule": rule, "mode": mode, "workers": workers, "scheduler": scheduler, "events": events}
+    return {"rule": rule, "mode": mode, "workers": workers, "burst": burst, "scheduler": scheduler, "events": events}
 
 
 worlds = [
     dict(seed=1, trials=60, workers=1, eta=3, min_budget=1, max_budget=27, mode="min", digits=6),
     dict(seed=2, trials=70, workers=4, eta=2, min_budget=1, max_budget=20, mode="max", digits=6),
     dict(seed=3, trials=80, workers=9, eta=4, min_budget=2, max_budget=128, mode="min", digits=6),
+    dict(seed=5, trials=90, workers=12, eta=2, min_budget=1, max_budget=16, mode="min", digits=6, burst=8),
 ]
 ties = dict(seed=4, trials=60, workers=3, eta=3, min_budget=1, max_budget=27, mode="min", digits=1)
 plays = [play(rule, **world) for rule in ("paper", "released") for world in worlds] + [play("released", **ties)]
