@@ -25,7 +25,8 @@ const cli = fileURLToPath(new URL('../dist/scripts/everband.js', import.meta.url
 export function dataFolder(test: Mocha.Context): string {
   const folder = process.env['EVERBAND_DATA'];
   if (folder) return folder;
-  const message = 'EVERBAND_DATA is not set: point it at the folder that holds curves/mlpf.csv';
+  const message =
+    'EVERBAND_DATA is not set: `everband data` fetches curves/mlpf.csv and its like, and says what to set';
   if (process.env['CI']) throw new Error(message);
   console.log(`      skipped: ${message}`);
   return test.skip();
