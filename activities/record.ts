@@ -1,8 +1,9 @@
 /** Local activities of the orchestrating worker: check, propose, record. All idempotent. */
 import { ApplicationFailure } from '@temporalio/common';
 import { canonicalJson } from '../core/record.js';
-import { createSampler } from '../core/sampler.js';
-import type { Study } from '../core/study.js';
+import type { Proposal, ProposalRequest } from '../core/propose.js';
+import { createSampler, type Sampler } from '../core/sampler.js';
+import type { Config, Study } from '../core/study.js';
 import { formatProblems } from '../study/load.js';
 import { parseStudy } from '../study/schema.js';
 import { removeCheckpoints } from '../trainers/checkpoints.js';
@@ -11,6 +12,7 @@ import type { RecordActivities } from '../workflows/activity-types.js';
 import { failureTypes } from '../workflows/messages.js';
 import {
   readProposal,
+  readProposed,
   readStudy,
   writeAshaPart,
   writeProposal,
@@ -20,16 +22,22 @@ import {
 } from './record-store.js';
 
 export function createRecordActivities({ stateDir }: { stateDir: string }): RecordActivities {
-  let sampler: { study: string; propose: ReturnType<typeof createSampler>['propose'] } | null = null;
+  let kept: { study: string; sampler: Sampler; drawn: Config[] } | null = null;
 
-  /** One sampler is kept: it remembers what earlier brackets drew. */
-  function samplerOf(study: Study) {
+  /** One sampler is kept: it remembers what earlier brackets drew. TPE's draws before `start` come out of the record. */
+  function draw(study: Study, request: ProposalRequest): Proposal {
     const key = JSON.stringify(study);
-    if (sampler?.study !== key) {
+    const start = request.offset + (request.first ?? 0);
+    const learns = study.sampler.type === 'tpe';
+    if (kept?.study !== key || (learns && kept.drawn.length !== start)) {
       const table = study.trainer.type === 'replay' ? readTable(study.trainer).rows : null;
-      sampler = { study: key, propose: createSampler(study, table).propose };
+      const drawn = learns ? readProposed(stateDir, study.name).slice(0, start) : [];
+      const configs = drawn.map(({ config }) => config);
+      kept = { study: key, sampler: createSampler(study, table, configs), drawn: configs };
     }
-    return sampler;
+    const proposal = kept.sampler.propose(request);
+    kept.drawn.push(...proposal.trials.map(({ config }) => config));
+    return proposal;
   }
 
   return {
@@ -52,7 +60,7 @@ export function createRecordActivities({ stateDir }: { stateDir: string }): Reco
       // What was proposed once stays, also where a sampler would draw otherwise by now.
       const known = readProposal(stateDir, study, request);
       if (known) return known;
-      const proposal = samplerOf(study).propose(request);
+      const proposal = draw(study, request);
       await writeProposal(stateDir, study, request, proposal);
       return proposal;
     },

@@ -1,4 +1,5 @@
 /** What later rounds learn from earlier ones. Plain JSON, in trial order: it travels with a study from bracket to bracket. */
+import type { QuboAnswer } from './predictors/annealer/wire.js';
 import type { Observation } from './propose.js';
 
 /** D[r_i]: the curves that reached rung r_i, ordered by bracket, then index, and the models trained on it. */
@@ -9,6 +10,8 @@ export interface RungMemory {
   readonly curves: readonly (readonly number[])[];
   /** Decision point to the number of curves its model was trained on: a prefix of `curves`, kept for later brackets. */
   readonly trained: Readonly<Record<string, number>>;
+  /** Decision point to what a solver elsewhere found for its model. */
+  readonly solved: Readonly<Record<string, QuboAnswer>>;
 }
 
 export interface Memory {
@@ -18,10 +21,12 @@ export interface Memory {
   readonly seen: Readonly<Record<string, readonly number[]>>;
   /** Losses at rungs; filled for samplers that learn. */
   readonly observations: readonly Observation[];
+  /** QPU access time used so far. */
+  readonly qpuSeconds: number;
 }
 
-export const emptyRung: RungMemory = { count: 0, curves: [], trained: {} };
-export const emptyMemory: Memory = { rungs: {}, seen: {}, observations: [] };
+export const emptyRung: RungMemory = { count: 0, curves: [], trained: {}, solved: {} };
+export const emptyMemory: Memory = { rungs: {}, seen: {}, observations: [], qpuSeconds: 0 };
 
 export function rungOf(memory: Memory, rung: number): RungMemory {
   return memory.rungs[String(rung)] ?? emptyRung;

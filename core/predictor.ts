@@ -1,5 +1,6 @@
 /** What a decision point asks a predictor, and what it answers. Losses are minimised here (a metric is negated). */
 
+import type { QuboAnswer } from './predictors/annealer/wire.js';
 import type { Model } from './study.js';
 
 /** Complete curves to learn from. */
@@ -24,6 +25,10 @@ export interface PredictionRequest {
   readonly training: TrainingSet;
   /** Curves to predict for, `epochs` values or more each. */
   readonly candidates: readonly (readonly number[])[];
+  /** What a solver elsewhere found before for this decision point's QUBO. */
+  readonly solved?: QuboAnswer;
+  /** Seconds of QPU time the study has used; only for a model that is solved elsewhere. */
+  readonly qpuSecondsUsed?: number;
   /** Whether the answer needs a `deviation`. */
   readonly uncertainty?: boolean;
 }
@@ -35,6 +40,8 @@ export type PredictionAnswer =
       readonly losses: readonly number[];
       /** Standard deviation of the residuals of 5-fold cross-validation; only when `uncertainty` was asked for. */
       readonly deviation?: number;
+      /** What a solver elsewhere found: final, for a quantum annealer does not answer twice alike. */
+      readonly solved?: QuboAnswer;
       /** Who answered when it was not the model asked, and why. */
       readonly fallback?: string;
     }

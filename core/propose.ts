@@ -15,7 +15,7 @@ export interface ProposalRequest {
   /** Index inside the bracket. @default 0 */
   readonly first?: number;
   readonly count: number;
-  /** What TPE learns from, in the order of the study's record; other samplers need none. */
+  /** What TPE learns from, of trials before the ones asked for; in any order. Other samplers need none. */
   readonly observations?: readonly Observation[];
 }
 

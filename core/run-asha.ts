@@ -1,13 +1,13 @@
 /** ASHA carried out: jobs started as slots free up, Swift-ASHA's and the median rule's questions half-way to a rung. */
 import { Asha, type AshaJob, type AshaState, type Asked } from './asha.js';
-import { noteTrained, remember, rungOf, withRung, type RungMemory } from './memory.js';
+import { remember, rungOf, withRung } from './memory.js';
 import { flip } from './objective.js';
 import { decisionPointsOf, type RoundPlan } from './plan.js';
-import { trainingSet, type PredictionAnswer, type PredictionRequest } from './predictor.js';
+import type { PredictionAnswer, PredictionRequest } from './predictor.js';
 import type { Observation } from './propose.js';
 import { quantile } from './quantile.js';
-import { stream } from './rng.js';
 import { Runner, type Contender, type RoundOutcome } from './runner.js';
+import { noteAsked, noteSolved, questionOf } from './stopping/question.js';
 import type { Study, SwiftPredictor } from './study.js';
 import { trialId, type SegmentOutcome } from './trial.js';
 
@@ -141,27 +141,21 @@ export class AshaRun {
     return predictor.type === 'swift' ? this.predict(flight, p, predictor) : this.train(flight, flight.round.to);
   }
 
-  private async predict(flight: Flight, p: number, { model, minCurves }: SwiftPredictor): Promise<void> {
+  private async predict(flight: Flight, p: number, rule: SwiftPredictor): Promise<void> {
     const { job, round, runner } = flight;
-    const threshold = this.asha.threshold(job.rung);
-    const rung = rungOf(this.asha.memory, round.to);
-    const known = rung.trained[String(p)];
-    const trainedOn = known ?? rung.curves.length;
-    if (threshold === null || trainedOn < minCurves) return this.train(flight, round.to);
-    const curves = rung.curves.slice(0, trainedOn);
+    const { asha, study } = this;
+    const threshold = asha.threshold(job.rung);
+    const at = { study, rung: round.to, p };
+    const question = threshold === null ? null : questionOf(asha.memory, at, rule, [runner.curve()]);
+    if (threshold === null || question === null || typeof question === 'string') return this.train(flight, round.to);
     // Noted before the answer: a question asked meanwhile uses the same model.
-    this.note(round, noteTrained(rung, p, trainedOn, decisionPointsOf(this.study, round.to)));
-    const answer = await this.effects.predict({
-      model,
-      seed: stream(this.study.seed, 'model', round.to, p).uint32(),
-      epochs: p,
-      training: trainingSet(curves, p),
-      candidates: [runner.curve()],
-    });
+    asha.memory = noteAsked(asha.memory, at, question.trainedOn);
+    const answer = await this.effects.predict(question.request);
     this.effects.happened(`${job.trial}?${p}`);
+    asha.memory = noteSolved(asha.memory, at, answer);
     const predicted = answer.outcome === 'predicted' ? (answer.losses[0] as number) : NaN;
     if (!Number.isFinite(predicted)) return this.train(flight, round.to);
-    return this.verdict(flight, p, { predicted, loss: predicted, threshold, trained: known === undefined });
+    return this.verdict(flight, p, { predicted, loss: predicted, threshold, trained: question.fresh });
   }
 
   private verdict(
@@ -227,10 +221,7 @@ export class AshaRun {
     else asha.curves.set(job.trial, [...runner.contender.values, ...runner.values]);
     if (study.predictor.type !== 'swift' || job.rung === 0) return;
     const rung = rungOf(asha.memory, round.to);
-    this.note(round, remember(rung, [runner.curve()], decisionPointsOf(study, round.to)));
-  }
-
-  private note(round: RoundPlan, rung: RungMemory): void {
-    this.asha.memory = withRung(this.asha.memory, round.to, rung);
+    const grown = remember(rung, [runner.curve()], decisionPointsOf(study, round.to));
+    asha.memory = withRung(asha.memory, round.to, grown);
   }
 }

@@ -1,89 +1,93 @@
 /**
  * Samplers. Trial t of a study is the same whatever happened around it: its draws come from streams named by its
- * identity, and draws that need memory (duplicates, grids, rows of a table) follow the global index.
+ * identity, and draws that need memory (duplicates, Sobol points, grids, rows of a table) follow the global index. TPE's
+ * proposals follow from the observations of the request and the configurations before them as well.
  */
-import type { Proposal, ProposalRequest } from './propose.js';
+import { gridDraws, randomDraws, sobolDraws, tableDraws, type Draw, type DrawTrial, type Earlier } from './draws.js';
+import type { Observation, Proposal, ProposalRequest } from './propose.js';
 import { stream } from './rng.js';
-import { configKey, drawConfig, gridOf } from './space.js';
-import type { Config, GridSampler, Study } from './study.js';
+import { configKey } from './space.js';
+import type { Config, Study } from './study.js';
+import { tpeSpaceDraws, tpeTableDraws } from './tpe-draws.js';
 import { trialId, type Trial } from './trial.js';
 
 export interface Sampler {
   propose(request: ProposalRequest): Proposal;
 }
 
-interface Draw {
-  readonly config: Config;
-  readonly avoided: number;
-  readonly kept: boolean;
-}
-
-/** Draws of one trial before a duplicate is accepted. */
-const mostRedraws = 100;
-
-/** `table`: recorded configurations, one row a trial; the space is not looked at then. */
-export function createSampler(study: Study, table: readonly Config[] | null): Sampler {
+/**
+ * `table`: recorded configurations, one row a trial; the space is not looked at then. `drawn`: the configurations of
+ * the trials proposed so far, by global index from 0; only TPE needs them, every other sampler draws them again.
+ */
+export function createSampler(study: Study, table: readonly Config[] | null, drawn: readonly Config[] = []): Sampler {
   const draws: Draw[] = [];
-  const seen = new Set<string>();
-  const at = table ? fromList(table, 0) : study.sampler.type === 'grid' ? gridDraws(study.sampler) : randomDraws;
+  const keys: string[] = [];
+  /** Global index of the first trial that has this configuration. */
+  const firstWith = new Map<string, number>();
+  const learns = study.sampler.type === 'tpe';
+  const drawTrial = drawsOf(study, table);
+  const earlier: Earlier = {
+    has: (config) => firstWith.has(configKey(config)),
+    key: (trial) => keyOf(trial),
+    config: (trial) => drawOf(trial).config,
+  };
 
-  function randomDraws(globalIndex: number): Draw {
-    const random = stream(study.seed, 'config', globalIndex);
-    let config = drawConfig(study.space, random);
-    let avoided = 0;
-    while (seen.has(configKey(config)) && avoided < mostRedraws) {
-      config = drawConfig(study.space, random);
-      avoided++;
-    }
-    const kept = seen.has(configKey(config));
-    return { config, avoided: kept ? 0 : avoided, kept };
+  function drawOf(trial: number): Draw {
+    const draw = draws[trial];
+    if (!draw) throw new RangeError(`trial ${trial} has no configuration yet`);
+    return draw;
+  }
+  function keyOf(trial: number): string {
+    drawOf(trial);
+    return keys[trial] as string;
   }
 
-  function gridDraws(grid: GridSampler) {
-    return fromList(gridOf(study.space, grid.pointsPerDimension), study.tryFirst.length);
-  }
-
-  /** Every entry once in a seeded order, then again in another; the first `skipped` trials have theirs already. */
-  function fromList(list: readonly Config[], skipped: number): (globalIndex: number) => Draw {
-    if (list.length === 0) throw new RangeError('nothing to draw from');
-    let pass = -1;
-    let order: number[] = [];
-    return (globalIndex) => {
-      const position = globalIndex - skipped;
-      const wanted = Math.floor(position / list.length);
-      if (wanted !== pass) {
-        pass = wanted;
-        order = stream(study.seed, 'order', pass).permutation(list.length);
-      }
-      const config = list[order[position % list.length] as number] as Config;
-      return { config, avoided: 0, kept: !table && seen.has(configKey(config)) };
-    };
+  function remember(draw: Draw): void {
+    const key = configKey(draw.config);
+    if (!firstWith.has(key)) firstWith.set(key, draws.length);
+    keys.push(key);
+    draws.push(draw);
   }
 
   /** Draws in global order up to `count`; what was drawn before is remembered. */
-  function drawUpTo(count: number): void {
+  function drawUpTo(count: number, observations: readonly Observation[]): void {
     while (draws.length < count) {
       const index = draws.length;
       const given = study.tryFirst[index];
-      const next = given ? { config: given, avoided: 0, kept: false } : at(index);
-      draws.push(next);
-      seen.add(configKey(next.config));
+      remember(given ? { config: given, avoided: 0, kept: false } : drawTrial(index, earlier, observations));
     }
   }
 
+  /** A trial asked for again is proposed again, from what the request says and the trials before it. */
+  function forgetFrom(index: number): void {
+    for (let i = index; i < keys.length; i++) {
+      const key = keys[i] as string;
+      if (firstWith.get(key) === i) firstWith.delete(key);
+    }
+    draws.length = Math.min(draws.length, index);
+    keys.length = draws.length;
+  }
+
+  if (learns) for (const config of drawn) remember({ config, avoided: 0, kept: false });
+
   return {
-    propose({ bracket, offset, first = 0, count }) {
-      drawUpTo(offset + first + count);
-      const own = draws.slice(offset + first, offset + first + count);
-      const trials = own.map(({ config }, i): Trial => {
-        const index = first + i;
+    propose({ bracket, offset, first = 0, count, observations = [] }) {
+      const start = offset + first;
+      if (learns) {
+        if (draws.length < start)
+          throw new RangeError(`TPE draws trial ${start} only after those before it: ${draws.length} are known`);
+        forgetFrom(start);
+      }
+      drawUpTo(start + count, observations);
+      const own = draws.slice(start, start + count);
+      const trials = own.map(({ config }, k): Trial => {
         return {
-          id: trialId(bracket, index),
+          id: trialId(bracket, first + k),
           bracket,
-          index,
-          globalIndex: offset + index,
+          index: first + k,
+          globalIndex: start + k,
           config,
-          seed: stream(study.seed, 'trial', offset + index).uint32(),
+          seed: stream(study.seed, 'trial', start + k).uint32(),
         };
       });
       return {
@@ -93,4 +97,18 @@ export function createSampler(study: Study, table: readonly Config[] | null): Sa
       };
     },
   };
+}
+
+function drawsOf(study: Study, table: readonly Config[] | null): DrawTrial {
+  const { sampler } = study;
+  switch (sampler.type) {
+    case 'random':
+      return table ? tableDraws(study, table) : randomDraws(study);
+    case 'tpe':
+      return table ? tpeTableDraws(study, sampler, table) : tpeSpaceDraws(study, sampler);
+    case 'sobol':
+    case 'grid':
+      if (table) throw new RangeError(`a table of recorded curves has no ${sampler.type}`);
+      return sampler.type === 'sobol' ? sobolDraws(study) : gridDraws(study, sampler);
+  }
 }

@@ -8,7 +8,8 @@ export function configKey(config: Config): string {
   return JSON.stringify(sorted(config));
 }
 
-function sorted(value: Json): Json {
+/** The value with the keys of every object in order. */
+export function sorted(value: Json): Json {
   if (value === null || typeof value !== 'object') return value;
   if (Array.isArray(value)) return value.map((one: Json) => sorted(one));
   const entries = Object.entries(value as Record<string, Json>);
@@ -16,25 +17,30 @@ function sorted(value: Json): Json {
 }
 
 /** Whether a parameter with this condition is active, given the parameters before it. */
-function active(when: Condition | undefined, config: Config): boolean {
+export function active(when: Condition | undefined, config: Config): boolean {
   if (!when) return true;
   if (!Object.hasOwn(config, when.parameter)) return false;
   const value = config[when.parameter] as Json;
   return when.in.some((one) => JSON.stringify(sorted(one)) === JSON.stringify(sorted(value)));
 }
 
-/** One random configuration. Every parameter takes its draws whether active or not, so none shifts another's. */
+/** One random configuration. */
 export function drawConfig(space: SearchSpace, random: Stream): Config {
+  return configAt(space, () => random.uniform());
+}
+
+/** Every parameter takes its coordinate of [0, 1) whether active or not, so none shifts another's. */
+export function configAt(space: SearchSpace, next: () => number): Config {
   const config: Record<string, Json> = {};
   for (const [name, parameter] of Object.entries(space)) {
-    const value = draw(parameter, random.uniform());
+    const value = draw(parameter, next());
     if (active(parameter.when, config)) config[name] = value;
   }
   return config;
 }
 
 /** The value at `u` of [0, 1). */
-function draw(parameter: Parameter, u: number): Json {
+export function draw(parameter: Parameter, u: number): Json {
   switch (parameter.type) {
     case 'fixed':
       return parameter.value;
@@ -58,7 +64,8 @@ function onStep(low: number, high: number, step: number, u: number): number {
   return valueAt(low, high, step, Math.floor(u * stepCount(low, high, step)));
 }
 
-function stepCount(low: number, high: number, step: number): number {
+/** How many values low, low + step, ... there are up to `high`. */
+export function stepCount(low: number, high: number, step: number): number {
   return Math.floor((high - low) / step + 1e-9) + 1;
 }
 
@@ -77,9 +84,13 @@ function nearestStep(low: number, high: number, step: number, value: number): nu
 
 /** Each integer has the share of the logarithmic axis around it. */
 function logInt({ low, high, step }: { low: number; high: number; step: number }, u: number): number {
-  const from = log(low - 0.5 * Math.min(1, step));
-  const to = log(high + 0.5 * Math.min(1, step));
+  const [from, to] = logIntAxis(low, high, step);
   return nearestStep(low, high, step, clamp(Math.round(exp(from + u * (to - from))), low, high));
+}
+
+/** Ends of the logarithmic axis of whole numbers. */
+export function logIntAxis(low: number, high: number, step: number): [from: number, to: number] {
+  return [log(low - 0.5 * Math.min(1, step)), log(high + 0.5 * Math.min(1, step))];
 }
 
 function clamp(value: number, low: number, high: number): number {
@@ -130,7 +141,7 @@ function gridValues(parameter: Parameter, points: number): readonly Json[] {
         if (parameter.type === 'int') {
           return nearestStep(low, high, parameter.step, exp(log(low) + u * (log(high) - log(low))));
         }
-        return parameter.log ? clamp(exp(log(low) + u * (log(high) - log(low))), low, high) : low + u * (high - low);
+        return clamp(parameter.log ? exp(log(low) + u * (log(high) - log(low))) : low + u * (high - low), low, high);
       });
       return [...new Set(values)];
     }

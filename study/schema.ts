@@ -4,6 +4,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { checkConfig, gridOf } from '../core/space.js';
 import { largestBracket, planStudy } from '../core/plan.js';
+import { mostSobolDimensions } from '../core/sobol.js';
 import type { Config, Study } from '../core/study.js';
 import { nearest } from './nearest.js';
 
@@ -107,6 +108,14 @@ const scheduler = z.discriminatedUnion('type', [
     minBudget: count.default(1),
     eta,
   }),
+]);
+
+/** For editors: `R` may stand for `maxBudget`, and `bohb` for Hyperband with the sampler `tpe`. */
+const bohb = scheduler.options[0].extend({ type: z.literal('bohb') });
+const shortScheduler = z.union([
+  scheduler,
+  bohb,
+  ...[...scheduler.options, bohb].map((option: z.ZodObject) => option.omit({ maxBudget: true }).extend({ R: count })),
 ]);
 
 const sampler = z
@@ -248,6 +257,7 @@ const predictorNames = ['none', 'median', 'fast', 'swift', 'quantum-swift'] as c
 export const editorSchema = z.strictObject({
   ...studySchema.shape,
   space: z.record(z.string(), z.union([shortParameter, explicitParameter])).default({}),
+  scheduler: shortScheduler,
   sampler: z.union([z.enum(['random', 'sobol', 'grid', 'tpe']), sampler]),
   predictor: z.union([z.enum(predictorNames), predictor]),
   trainer: z.union([trainer, short]),
@@ -290,6 +300,15 @@ function rewrite(
   if (typeof value['predictor'] === 'string') value['predictor'] = { type: value['predictor'] };
   if (isMapping(value['predictor'])) value['predictor'] = rewritePredictor(value['predictor']);
   if (typeof value['sampler'] === 'string') value['sampler'] = { type: value['sampler'] };
+  if (isMapping(value['scheduler']) && value['scheduler']['type'] === 'bohb') {
+    const chosen: unknown = value['sampler'] ?? { type: 'tpe' };
+    if (isMapping(chosen) && typeof chosen['type'] === 'string' && chosen['type'] !== 'tpe') {
+      const rule = 'BOHB is Hyperband with the sampler tpe: leave the sampler out, or choose the scheduler hyperband';
+      problems.push({ path: 'sampler', value: chosen['type'], rule });
+    }
+    value['scheduler'] = { ...value['scheduler'], type: 'hyperband' };
+    value['sampler'] = chosen;
+  }
   if (isMapping(value['scheduler']) && 'R' in value['scheduler']) {
     const { R, ...rest } = value['scheduler'];
     if ('maxBudget' in rest)
@@ -398,7 +417,8 @@ const unions: Record<string, z.ZodDiscriminatedUnion> = {
 function typesAt(at: readonly string[]): string[] {
   const name = at[0] ?? '';
   const union = unions[name];
-  return union ? union.options.map((option) => optionType(option as z.ZodObject)) : [];
+  const types = union ? union.options.map((option) => optionType(option as z.ZodObject)) : [];
+  return name === 'scheduler' ? [...types, 'bohb'] : types;
 }
 
 function optionType(option: z.ZodObject): string {
@@ -441,11 +461,17 @@ function crossRules(study: Study): Problem[] {
   }
   if (trainer.type === 'replay') {
     if (names.length > 0) refuse('space', names, 'recorded curves bring their own configurations: leave the space out');
-    if (study.sampler.type === 'grid')
-      refuse('sampler.type', 'grid', 'recorded curves are drawn at random, one row a trial');
+    if (study.sampler.type === 'grid' || study.sampler.type === 'sobol')
+      refuse(
+        'sampler.type',
+        study.sampler.type,
+        'recorded curves have their own configurations, one a row, which random and tpe can choose from'
+      );
     if (study.tryFirst.length > 0)
       refuse('tryFirst', study.tryFirst.length, 'recorded curves are drawn row by row: leave it out');
   } else if (names.length === 0) refuse('space', space, 'name at least one parameter');
+  if (study.sampler.type === 'sobol' && names.length > mostSobolDimensions)
+    refuse('sampler.type', 'sobol', `has ${mostSobolDimensions} dimensions, the space ${names.length}: take random`);
   if (problems.length > 0) return problems;
 
   if (scheduler.type !== 'full' && scheduler.maxBudget < scheduler.minBudget) {
@@ -467,6 +493,12 @@ function crossRules(study: Study): Problem[] {
       );
     if (scheduler.order === 'together' && scheduler.iterations === 'untilLimit')
       refuse('scheduler.iterations', 'untilLimit', 'needs brackets one after the other: leave order out');
+    if (scheduler.order === 'together' && study.sampler.type === 'tpe')
+      refuse(
+        'scheduler.order',
+        'together',
+        'tpe (BOHB) needs brackets one after the other: with brackets together its proposals would depend on timing'
+      );
     if (scheduler.order === 'together' && (limits.epochs !== undefined || limits.target !== undefined)) {
       refuse(
         'scheduler.order',

@@ -1,6 +1,7 @@
 /** What the workflows ask of the activities, side by side; `activities/` implements it. */
 import type { AshaPart } from '../core/asha-rounds.js';
 import type { PredictionAnswer, PredictionRequest } from '../core/predictor.js';
+import type { QuboAnswer, QuboRequest } from '../core/predictors/annealer/wire.js';
 import type { Proposal, ProposalRequest } from '../core/propose.js';
 import type { RoundResult } from '../core/round.js';
 import type { StudyResult } from '../core/record.js';
@@ -20,4 +21,13 @@ export interface RecordActivities {
 
 export interface PredictActivities {
   predict(request: PredictionRequest): Promise<PredictionAnswer>;
+  /** The annealer's QUBO, for a solver elsewhere. */
+  formulate(study: string, request: PredictionRequest): Promise<QuboRequest | { readonly impossible: string }>;
+  /** Answers with the stand-in of an annealer whose solver failed. */
+  standIn(request: PredictionRequest, why: string): Promise<PredictionAnswer>;
+}
+
+/** The Python worker on D-Wave's Ocean SDK (python/everband/qubo.py). */
+export interface QuboActivities {
+  sampleQubo(request: QuboRequest): Promise<QuboAnswer>;
 }

@@ -52,7 +52,7 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
   const { study, plan, carried } = input;
   const pool = new TrialPool(study, input.control);
   const trials = new Proposals(study, plan);
-  const asker = new Asker(`${plan.id}-predict`, false);
+  const asker = new Asker(study.name, `${plan.id}-predict`, false);
   const chronicle = new Chronicle(study, plan, carried);
 
   const run: AshaRun = new AshaRun(

@@ -39,6 +39,20 @@ export const predictPolicy: ActivityOptions = {
 };
 
 /**
+ * A QPU answers in seconds and may queue for minutes; the heartbeat carries the problem's id, so that an attempt after a
+ * loss asks for the answer instead of paying twice. The worker says what is final: SolverFailed, QpuLimit.
+ */
+export function quboPolicy(taskQueue: string): ActivityOptions {
+  return {
+    taskQueue,
+    startToCloseTimeout: '1h',
+    heartbeatTimeout: '30s',
+    retry: { initialInterval: '1s', maximumInterval: '30s' },
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+  };
+}
+
+/**
  * Lost workers and shutdowns are retried by the server without limit and without history; what a trainer reports is
  * `TrialFailed`, which comes back to the workflow and is counted there.
  */

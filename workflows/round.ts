@@ -45,7 +45,7 @@ export async function everbandRound(input: RoundWorkflowInput): Promise<RoundWor
   const { round } = input;
   const { study, bracket, plan } = round;
   const often = study.predictor.type === 'fast';
-  const asker = new Asker(`${bracket}-r${plan.index}-predict`, often);
+  const asker = new Asker(study.name, `${bracket}-r${plan.index}-predict`, often);
   const pool = new TrialPool(study, input.control);
   const tree = new ControlTree(input.control, (control) => pool.apply(control));
   setHandler(controlSignal, (control) => tree.set(control));

@@ -4,7 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { PredictionAnswer } from '../../core/predictor.js';
 import { fitNuSvr } from '../../core/predictors/nu-svr.js';
-import { features, predict } from '../../core/predictors/predict.js';
+import { features } from '../../core/predictors/features.js';
+import { predict } from '../../core/predictors/predict.js';
 
 /** What nu_svr_reference.py prints. */
 interface Reference {

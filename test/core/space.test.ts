@@ -155,6 +155,13 @@ describe('space', () => {
     );
   });
 
+  it('keeps the ends of a grid inside the bounds, whatever their last digits', () => {
+    const [low, high] = [141.71428571428572, 654.2857142857143];
+    assert.ok(low + (high - low) > high);
+    const points = gridOf({ x: { type: 'float', low, high, log: false } }, 2);
+    assert.deepEqual(points, [{ x: low }, { x: high }]);
+  });
+
   it('refuses a grid that fills the memory before it does', () => {
     const wide = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`x${i}`, float(0, 1)]));
     assert.throws(() => gridOf(wide, 5, 1000), /more than 1000/);

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Study } from '../../core/study.js';
 import { studyJsonSchema } from '../../study/json-schema.js';
 import { nearest } from '../../study/nearest.js';
-import { parseStudy, type Problem } from '../../study/schema.js';
+import { editorSchema, parseStudy, type Problem } from '../../study/schema.js';
 
 type Raw = Record<string, unknown>;
 
@@ -47,7 +47,7 @@ describe('study schema', () => {
       seed: 0,
       objective: { metric: 'loss', mode: 'minimise' },
       space: { lr: { type: 'float', low: 1e-4, high: 1e-1, log: true } },
-      sampler: { type: 'random', pointsPerDimension: 5 },
+      sampler: { type: 'random' },
       scheduler: {
         type: 'hyperband',
         maxBudget: 81,
@@ -105,7 +105,7 @@ describe('study schema', () => {
     assert.equal(study.scheduler.maxBudget, 27);
     assert.deepEqual(study.predictor, {
       type: 'swift',
-      model: 'svr',
+      model: { type: 'svr' },
       minCurves: 15,
       completeShare: 0.5,
       decisionPoint: 0.5,
@@ -145,12 +145,36 @@ describe('study schema', () => {
     assert.ok(line.type === 'command' && line.command.at(-1) === 'python3 train.py' && line.cwd === baseDir);
   });
 
+  it('takes every sampler, and bohb for Hyperband with tpe', () => {
+    const tpe = {
+      type: 'tpe',
+      wave: 8,
+      randomFraction: 1 / 3,
+      goodShare: 0.15,
+      candidates: 64,
+      bandwidthFactor: 3,
+      minBandwidth: 1e-3,
+    };
+    const samplerOf = (more: Raw) => good({ ...small(), ...more }).sampler;
+    assert.deepEqual(samplerOf({ sampler: 'sobol' }), { type: 'sobol' });
+    assert.deepEqual(samplerOf({ sampler: 'grid' }), { type: 'grid', pointsPerDimension: 5 });
+    assert.deepEqual(samplerOf({ sampler: 'tpe' }), tpe);
+    assert.deepEqual(good({ ...replay(), sampler: 'tpe' }).sampler, tpe);
+    const plain = good({ ...small(), sampler: 'tpe', scheduler: { type: 'hyperband', R: 27, eta: 3 } });
+    assert.deepEqual(good({ ...small(), scheduler: { type: 'bohb', R: 27, eta: 3 } }), plain);
+    assert.deepEqual(good({ ...small(), sampler: 'tpe', scheduler: { type: 'bohb', R: 27 } }), plain);
+    const wide = { sampler: { type: 'tpe', wave: 16 }, scheduler: { type: 'bohb', maxBudget: 27 } };
+    assert.deepEqual(samplerOf(wide), { ...tpe, wave: 16 });
+    good({ ...small(), sampler: 'random', scheduler: { type: 'hyperband', R: 27, order: 'together' } });
+  });
+
   it('parses a normalised study to itself', () => {
     const raws = [
       small(),
       replay(),
       { ...small(), trainer: { command: 'a b' }, predictor: 'swift', limits: { epochs: 5, target: -1 } },
       { ...small(), trainer: { activity: 'fit', taskQueue: 'q' }, tryFirst: [{ lr: 0.01 }], sampler: 'grid' },
+      { ...small(), scheduler: { type: 'bohb', R: 27 } },
       { ...small(), scheduler: { type: 'successiveHalving', trials: 9, maxBudget: 9 } },
       { ...small(), scheduler: { type: 'full', trials: 9, maxBudget: 9 }, training: { segmentEpochs: 2 } },
     ];
@@ -225,7 +249,12 @@ describe('study schema', () => {
     ['a single rung', hyperband({ minBudget: 28 }), 'scheduler.maxBudget', /eta \* minBudget = 84/],
     ['R and maxBudget', hyperband({ R: 81 }), 'scheduler.R', /one of the two/],
     ['no budget', { scheduler: { type: 'hyperband' } }, 'scheduler.maxBudget', /missing/],
-    ['unknown scheduler', { scheduler: { type: 'asha' } }, 'scheduler.type', /hyperband, successiveHalving, full/],
+    [
+      'unknown scheduler',
+      { scheduler: { type: 'ashaa' } },
+      'scheduler.type',
+      /hyperband, successiveHalving, full, asha, bohb/,
+    ],
     ['no scheduler', { scheduler: undefined }, 'scheduler', /missing/],
     ['log from 0', spaceOf({ float: [0, 1], log: true }), 'space.lr.low', /above 0/],
     ['low over high', spaceOf({ int: [4, 1] }), 'space.lr', /exceed/],
@@ -264,7 +293,35 @@ describe('study schema', () => {
       'scheduler.iterations',
     ],
     ['swift without rungs', { ...swift, scheduler: { type: 'full', trials: 3, maxBudget: 3 } }, 'predictor'],
-    ['grid and replay', { ...replay(), sampler: 'grid' }, 'sampler.type'],
+    ['grid and replay', { ...replay(), sampler: 'grid' }, 'sampler.type', /random and tpe/],
+    ['sobol and replay', { ...replay(), sampler: 'sobol' }, 'sampler.type', /random and tpe/],
+    [
+      'more parameters than Sobol has dimensions',
+      {
+        sampler: 'sobol',
+        space: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`p${i}`, { float: [0, 1] }])),
+      },
+      'sampler.type',
+      /64 dimensions, the space 65/,
+    ],
+    [
+      'tpe with brackets together',
+      { ...hyperband({ order: 'together' }), sampler: 'tpe' },
+      'scheduler.order',
+      /timing/,
+    ],
+    [
+      'bohb with brackets together',
+      { scheduler: { type: 'bohb', R: 27, order: 'together' } },
+      'scheduler.order',
+      /BOHB.*timing/,
+    ],
+    ['bohb with a grid', { scheduler: { type: 'bohb', R: 27 }, sampler: 'grid' }, 'sampler', /Hyperband with .* tpe/],
+    ['bohb with sobol', { scheduler: { type: 'bohb', R: 27 }, sampler: { type: 'sobol' } }, 'sampler', /hyperband/],
+    ['bohb with random', { scheduler: { type: 'bohb', R: 27 }, sampler: 'random' }, 'sampler', /hyperband/],
+    ['bohb with eta 1', { scheduler: { type: 'bohb', R: 27, eta: 1 } }, 'scheduler.eta', /at least 2/],
+    ['a share of 1', { sampler: { type: 'tpe', goodShare: 1 } }, 'sampler.goodShare'],
+    ['no such setting of tpe', { sampler: { type: 'tpe', points: 3 } }, 'sampler.points', /goodShare/],
     ['space and replay', { ...replay(), ...spaceOf({ float: [0, 1] }) }, 'space'],
     ['replay without columns', { ...replay(), trainer: { replay: 'curves.csv' } }, 'trainer.columns', /missing/],
     ['no space', { space: undefined }, 'space'],
@@ -311,6 +368,11 @@ describe('study schema', () => {
     for (const key of Object.keys(good(small()))) assert.ok(key in schema.properties, key);
     assert.deepEqual([...schema.required].sort(), ['name', 'scheduler', 'trainer']);
     assert.equal(schema.additionalProperties, false);
+    assert.match(JSON.stringify(schema), /"bohb"/);
+    const known = (scheduler: Raw) => editorSchema.safeParse({ ...small(), scheduler }).success;
+    assert.ok(known({ type: 'bohb', R: 27 }) && known({ type: 'bohb', maxBudget: 27, eta: 4 }));
+    assert.ok(known({ type: 'hyperband', R: 27 }) && known({ type: 'full', trials: 3, R: 27 }));
+    assert.ok(!known({ type: 'bohb' }) && !known({ type: 'bohb', R: 27, trials: 3 }));
     assert.match(JSON.stringify(schema), /"replay".*"hyperband"|"hyperband".*"replay"/);
   });
 });

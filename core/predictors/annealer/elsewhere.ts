@@ -1,0 +1,28 @@
+/** A QUBO that is solved by somebody else's activity: what to send. */
+import type { PredictionRequest } from '../../predictor.js';
+import type { AnnealerModel } from '../../study.js';
+import { scaling } from '../features.js';
+import { problemOf } from './fit.js';
+import { encodeQubo, type QuboRequest } from './wire.js';
+
+/** The request for the solver, or why there is nothing to solve. */
+export function quboRequest(study: string, request: PredictionRequest): QuboRequest | { readonly impossible: string } {
+  const { training, epochs, seed } = request;
+  const model = request.model as AnnealerModel;
+  const rows = training.curves.map((curve) => curve.slice(0, epochs));
+  if (![...rows.flat(), ...training.targets].every(Number.isFinite)) {
+    return { impossible: 'a training curve is not finite' };
+  }
+  const set = scaling(rows, training.targets);
+  if ('impossible' in set) return set;
+  return {
+    schemaVersion: 1,
+    study,
+    ...encodeQubo(problemOf(set.rows, set.targets, seed).qubo),
+    reads: model.reads,
+    sweeps: model.sweeps,
+    seed,
+    maxQpuSeconds: model.maxQpuSeconds,
+    qpuSecondsUsed: request.qpuSecondsUsed,
+  };
+}

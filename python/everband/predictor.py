@@ -1,0 +1,101 @@
+"""A predictor in Python, for studies whose model is `{type: activity, taskQueue: ...}`.
+
+    import everband.predictor
+
+    def predict(request):
+        model = fit(request["training"]["curves"], request["training"]["targets"])
+        return {"outcome": "predicted", "losses": model.predict(request["candidates"])}
+
+    everband.predictor.run(predict, task_queue="predictors")
+
+A request has `epochs` (t: how many losses of a curve are known), `training` (`curves`, the first t losses of each, and
+`targets`, the loss each had at the rung), `candidates` (curves to predict for), `seed` (the same for the same decision
+point of a study), `uncertainty` (whether the answer needs a `deviation`) and `model` with its `settings`. Losses are
+minimised: a metric to maximise comes negated.
+
+Needs the package `temporalio`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Mapping
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+Predict = Callable[[dict[str, Any]], Mapping[str, Any]]
+"""Answers `{"outcome": "predicted", "losses": [...]}`, one loss per candidate, with a `deviation` (the standard
+deviation of the residuals of cross-validation) where the request asks for it; or `{"outcome": "impossible", "reason":
+"..."}`, and then nobody is stopped."""
+
+
+def create_activity(predict: Predict, name: str = "predict") -> Callable[[Any], Any]:
+    """The activity, for a worker of your own; synchronous, so that worker needs an `activity_executor`.
+
+    An exception, a missing or surplus loss and a value that is not finite become `impossible`: asking again would give
+    the same, and a predictor must not hold up a study.
+    """
+
+    @activity.defn(name=name, no_thread_cancel_exception=True)
+    def answer(request: Any) -> Any:
+        try:
+            return _checked(predict(request), request)
+        except Exception as error:
+            activity.logger.warning("the predictor failed:\n%s", traceback.format_exc())
+            return _impossible(f"the predictor failed: {type(error).__name__}: {error}")
+
+    return answer
+
+
+def run(
+    predict: Predict,
+    *,
+    task_queue: str,
+    address: str = "localhost:7233",
+    namespace: str = "default",
+    name: str = "predict",
+    slots: int = 1,
+) -> None:
+    """Polls `task_queue` and predicts until the process is told to end; `slots` requests at a time."""
+
+    async def main() -> None:
+        client = await Client.connect(address, namespace=namespace)
+        with ThreadPoolExecutor(max_workers=slots) as executor:
+            await Worker(
+                client,
+                task_queue=task_queue,
+                activities=[create_activity(predict, name)],
+                activity_executor=executor,
+                max_concurrent_activities=slots,
+            ).run()
+
+    asyncio.run(main())
+
+
+def _checked(answer: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+    if answer["outcome"] == "impossible":
+        return _impossible(str(answer["reason"]))
+    # numpy's numbers are not JSON, and neither are NaN and the infinities.
+    losses = [float(loss) for loss in answer["losses"]]
+    wanted = len(request["candidates"])
+    if len(losses) != wanted:
+        return _impossible(f"the predictor gave {len(losses)} losses for {wanted} candidates")
+    checked: dict[str, Any] = {"outcome": "predicted", "losses": losses}
+    if request.get("uncertainty"):
+        if answer.get("deviation") is None:
+            return _impossible("the predictor gave no deviation, and one was asked for")
+        checked["deviation"] = float(answer["deviation"])
+    if not all(math.isfinite(value) for value in [*losses, checked.get("deviation", 0.0)]):
+        return _impossible("the predictor gave a value that is not finite")
+    if checked.get("deviation", 0.0) < 0:
+        return _impossible(f"the predictor gave a deviation of {checked['deviation']}")
+    return checked
+
+
+def _impossible(reason: str) -> dict[str, Any]:
+    return {"outcome": "impossible", "reason": reason}

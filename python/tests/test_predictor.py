@@ -1,0 +1,73 @@
+import json
+import math
+
+import pytest
+
+pytest.importorskip("temporalio")
+
+from temporalio.testing import ActivityEnvironment
+
+from everband.predictor import create_activity
+
+
+def request(**more):
+    return {
+        "model": {"type": "activity", "taskQueue": "q", "activity": "predict", "settings": {"shift": 1}},
+        **{"seed": 7, "epochs": 2, "training": {"curves": [[3, 2], [4, 3]], "targets": [1, 2]}},
+        **{"candidates": [[5, 4], [6, 5]]},
+        **more,
+    }
+
+
+def answer(predict, message=None):
+    given = ActivityEnvironment().run(create_activity(predict), message or request())
+    json.dumps(given, allow_nan=False)
+    return given
+
+
+def test_predicts_with_the_settings_of_the_study() -> None:
+    def predict(message):
+        shift = message["model"]["settings"]["shift"]
+        return {"outcome": "predicted", "losses": (curve[-1] - shift for curve in message["candidates"])}
+
+    assert answer(predict) == {"outcome": "predicted", "losses": [3.0, 4.0]}
+
+
+def test_takes_numbers_of_numpy() -> None:
+    numpy = pytest.importorskip("numpy")
+    given = {"outcome": "predicted", "losses": numpy.float32([1, 2]), "deviation": numpy.float64(0.5)}
+    assert answer(lambda _: given) == {"outcome": "predicted", "losses": [1.0, 2.0]}
+    asked = request(uncertainty=True)
+    assert answer(lambda _: given, asked) == {"outcome": "predicted", "losses": [1.0, 2.0], "deviation": 0.5}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_impossible(bad: float) -> None:
+    reason = "the predictor gave a value that is not finite"
+    impossible = {"outcome": "impossible", "reason": reason}
+    assert answer(lambda _: {"outcome": "predicted", "losses": [1, bad]}) == impossible
+    given = {"outcome": "predicted", "losses": [1, 2], "deviation": bad}
+    assert answer(lambda _: given, request(uncertainty=True)) == impossible
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"outcome": "impossible", "reason": "too few"}, "too few"),
+        ({"outcome": "predicted", "losses": [1]}, "1 losses for 2 candidates"),
+        ({"outcome": "predicted", "losses": [1, 2]}, "no deviation"),
+        ({"outcome": "predicted", "losses": [1, 2], "deviation": -1}, "deviation of -1"),
+        ({"outcome": "predicted"}, "KeyError"),
+        (None, "TypeError"),
+    ],
+)
+def test_says_why_there_is_no_answer(given, reason: str) -> None:
+    impossible = answer(lambda _: given, request(uncertainty=True))
+    assert impossible["outcome"] == "impossible" and reason in impossible["reason"]
+
+
+def test_an_exception_is_impossible() -> None:
+    def predict(message):
+        raise RuntimeError("singular matrix")
+
+    assert answer(predict) == {"outcome": "impossible", "reason": "the predictor failed: RuntimeError: singular matrix"}
