@@ -4,29 +4,29 @@ import { flip } from '../core/objective.js';
 import type { Study } from '../core/study.js';
 import type { CurveTable } from '../trainers/replay.js';
 import { epochsOf, replay } from './curves.js';
+import { gridPoints, stepsPerIteration } from './match.js';
 
 /** Ends a run that has been followed long enough. */
 class FarEnough extends Error {}
 
 /**
- * The best loss at R so far after 0, step, 2 step ... epochs, `points` of them; Infinity while no trial is there.
+ * The best loss at R so far after 0, 1 ... 200 hundredths of `iteration` epochs; Infinity while there is none.
  *
  * One worker trains one segment after the other, in the order in which the scheduler asks for them (inside a round that
- * is trial order), and a value counts from the epoch that completes it. Counted when its round closes instead, the
- * figures move by less than a hundredth.
+ * is trial order), and a value counts from the epoch that completes it.
  */
-export async function anytime(study: Study, table: CurveTable, step: number, points: number): Promise<Float64Array> {
+export async function anytime(study: Study, table: CurveTable, iteration: number): Promise<Float64Array> {
   const { objective, scheduler } = study;
   const effects = replay(study, table);
-  const curve = new Float64Array(points).fill(Infinity);
+  const curve = new Float64Array(gridPoints).fill(Infinity);
   let spent = 0;
   let best = Infinity;
   /** Grid points whose epochs are spent. */
   let known = 0;
   const advance = (epochs: number) => {
     spent += epochs;
-    while (known < points && known * step < spent) curve[known++] = best;
-    if (known === points) throw new FarEnough();
+    while (known < gridPoints && known * iteration < spent * stepsPerIteration) curve[known++] = best;
+    if (known === gridPoints) throw new FarEnough();
   };
   try {
     await runInMemory(

@@ -52,5 +52,9 @@ export async function inOrder(study: Study, effects: InMemoryEffects, order: rea
   await quiet();
   ended = true;
   for (const resolve of trainings.values()) resolve({ outcome: 'unfinished', values: [] });
-  return run;
+  const record = await run;
+  const happened = record.brackets.flatMap((bracket) => bracket.order ?? []);
+  const other = order.findIndex((event, i) => event !== happened[i]);
+  if (other !== -1) throw new Error(`event ${other} of the order was ${order[other]}, and is now ${happened[other]}`);
+  return record;
 }

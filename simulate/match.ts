@@ -5,8 +5,8 @@
  */
 import { stream } from '../core/rng.js';
 
-/** Grid step, in Hyperband iterations. */
-export const gridStep = 0.01;
+/** The grid's steps are hundredths of a Hyperband iteration. */
+export const stepsPerIteration = 100;
 /** Points of the grid: 0 to twice the epochs. */
 export const gridPoints = 201;
 
@@ -62,7 +62,7 @@ function firstBelow(columns: readonly Float64Array[], goal: Float64Array, weight
     if (reached(middle)) high = middle;
     else low = middle + 1;
   }
-  return low === gridPoints ? Infinity : low * gridStep;
+  return low === gridPoints ? Infinity : low / stepsPerIteration;
 }
 
 function sum(values: Float64Array, weights: Float64Array): number {
