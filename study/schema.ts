@@ -2,11 +2,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { checkConfig, gridOf } from '../core/space.js';
-import { largestBracket, planStudy } from '../core/plan.js';
-import { mostSobolDimensions } from '../core/sobol.js';
 import type { Config, Study } from '../core/study.js';
 import { nearest } from './nearest.js';
+import { crossRules } from './rules.js';
 
 /** One thing wrong with a study file. */
 export interface Problem {
@@ -438,92 +436,4 @@ function keysAt(at: readonly string[], value: unknown): string[] {
   }
   const field = { objective, training, limits }[name] as { unwrap(): z.ZodObject } | undefined;
   return field ? Object.keys(field.unwrap().shape) : [];
-}
-
-/** Rules over more than one key. */
-function crossRules(study: Study): Problem[] {
-  const problems: Problem[] = [];
-  const refuse = (at: string, value: unknown, rule: string) => problems.push({ path: at, value, rule });
-  const { scheduler, space, trainer, limits, predictor } = study;
-
-  const names = Object.keys(space);
-  for (const [name, parameter] of Object.entries(space)) {
-    const at = `space.${name}`;
-    if (parameter.type === 'float' || parameter.type === 'int') {
-      if (parameter.low > parameter.high) refuse(at, [parameter.low, parameter.high], 'low must not exceed high');
-      if (parameter.log && parameter.low <= 0) refuse(`${at}.low`, parameter.low, 'must be above 0 with log: true');
-    }
-    if (parameter.when && names.indexOf(parameter.when.parameter) >= names.indexOf(name)) {
-      refuse(`${at}.when.parameter`, parameter.when.parameter, 'must name a parameter further up');
-    } else if (parameter.when && !names.includes(parameter.when.parameter)) {
-      refuse(`${at}.when.parameter`, parameter.when.parameter, `no such parameter; there are ${names.join(', ')}`);
-    }
-  }
-  if (trainer.type === 'replay') {
-    if (names.length > 0) refuse('space', names, 'recorded curves bring their own configurations: leave the space out');
-    if (study.sampler.type === 'grid' || study.sampler.type === 'sobol')
-      refuse(
-        'sampler.type',
-        study.sampler.type,
-        'recorded curves have their own configurations, one a row, which random and tpe can choose from'
-      );
-    if (study.tryFirst.length > 0)
-      refuse('tryFirst', study.tryFirst.length, 'recorded curves are drawn row by row: leave it out');
-  } else if (names.length === 0) refuse('space', space, 'name at least one parameter');
-  if (study.sampler.type === 'sobol' && names.length > mostSobolDimensions)
-    refuse('sampler.type', 'sobol', `has ${mostSobolDimensions} dimensions, the space ${names.length}: take random`);
-  if (problems.length > 0) return problems;
-
-  if (scheduler.type !== 'full' && scheduler.maxBudget < scheduler.minBudget) {
-    refuse('scheduler.maxBudget', scheduler.maxBudget, `must be at least minBudget (${scheduler.minBudget})`);
-  } else if (scheduler.type === 'hyperband') {
-    if (largestBracket(scheduler) === 0)
-      refuse(
-        'scheduler.maxBudget',
-        scheduler.maxBudget,
-        `must be at least eta * minBudget = ${scheduler.eta * scheduler.minBudget}, or there is but one rung`
-      );
-    const unlimited =
-      limits.epochs === undefined && limits.deadlineSeconds === undefined && limits.target === undefined;
-    if (scheduler.iterations === 'untilLimit' && unlimited)
-      refuse(
-        'scheduler.iterations',
-        'untilLimit',
-        'needs a limit: limits.epochs, limits.deadlineSeconds or limits.target'
-      );
-    if (scheduler.order === 'together' && scheduler.iterations === 'untilLimit')
-      refuse('scheduler.iterations', 'untilLimit', 'needs brackets one after the other: leave order out');
-    if (scheduler.order === 'together' && study.sampler.type === 'tpe')
-      refuse(
-        'scheduler.order',
-        'together',
-        'tpe (BOHB) needs brackets one after the other: with brackets together its proposals would depend on timing'
-      );
-    if (scheduler.order === 'together' && (limits.epochs !== undefined || limits.target !== undefined)) {
-      refuse(
-        'scheduler.order',
-        'together',
-        'epoch limits and targets need brackets one after the other: with brackets together the outcome would depend on timing'
-      );
-    }
-  }
-  if (scheduler.type === 'full' && predictor.type === 'swift')
-    refuse('predictor', 'swift', 'Swift decides between rungs; full training has none to promote to');
-  if (problems.length === 0) {
-    const iterations =
-      scheduler.type === 'hyperband' && scheduler.iterations !== 'untilLimit' ? scheduler.iterations : 1;
-    const trials = planStudy(scheduler, predictor, 1).trials * iterations;
-    if (trials > 100_000) refuse('scheduler', trials, 'at most 100,000 trials a study');
-  }
-  if (study.sampler.type === 'grid') {
-    try {
-      gridOf(space, study.sampler.pointsPerDimension, 1_000_000);
-    } catch {
-      refuse('sampler', study.sampler, 'the grid has more than a million points');
-    }
-  }
-  study.tryFirst.forEach((config, i) => {
-    for (const problem of checkConfig(space, config)) refuse(`tryFirst.${i}`, config, problem);
-  });
-  return problems;
 }

@@ -240,6 +240,8 @@ describe('study schema', () => {
   });
 
   const swift = { predictor: 'swift' };
+  const asha = { scheduler: { type: 'asha', R: 9, trials: 20 } };
+  const dwave = { type: 'annealer', solver: 'dwave', maxQpuSeconds: 1 };
   const hyperband = (more: Raw) => ({ scheduler: { type: 'hyperband', maxBudget: 81, ...more } });
   const spaceOf = (lr: unknown) => ({ space: { lr } });
   const refused: [string, Raw, string, RegExp?][] = [
@@ -291,6 +293,22 @@ describe('study schema', () => {
       'together until limit',
       { ...hyperband({ order: 'together', iterations: 'untilLimit' }), limits: { deadlineSeconds: 9 } },
       'scheduler.iterations',
+    ],
+    ['fast with asha', { ...asha, predictor: 'fast' }, 'predictor', /never waits/],
+    ['asha without an end', { ...asha, scheduler: { ...asha.scheduler, trials: 'untilLimit' } }, 'scheduler.trials'],
+    ['asha of one rung', { ...asha, scheduler: { ...asha.scheduler, R: 1 } }, 'scheduler.maxBudget'],
+    ['d of 1', { predictor: { type: 'swift', minCurves: 1 } }, 'predictor.minCurves', /at least 2/],
+    ['no such model', { predictor: { type: 'swift', model: 'oracle' } }, 'predictor.model'],
+    ['a QPU for fast', { predictor: { type: 'fast', model: dwave } }, 'predictor.model.solver', /hundreds of models/],
+    [
+      'a QPU account for nobody',
+      { predictor: { type: 'swift', model: { ...dwave, solver: 'simulated' } } },
+      'predictor.model.maxQpuSeconds',
+    ],
+    [
+      'a QPU account with brackets together',
+      { ...hyperband({ order: 'together' }), predictor: { type: 'swift', model: dwave } },
+      'predictor.model.maxQpuSeconds',
     ],
     ['swift without rungs', { ...swift, scheduler: { type: 'full', trials: 3, maxBudget: 3 } }, 'predictor'],
     ['grid and replay', { ...replay(), sampler: 'grid' }, 'sampler.type', /random and tpe/],
