@@ -44,11 +44,7 @@ function work(
   note: (run: Run) => void,
   signal: AbortSignal | undefined
 ): Promise<void> {
-  const source = import.meta.url.endsWith('.ts');
-  const worker = new Worker(new URL(source ? './thread.ts' : './thread.js', import.meta.url), {
-    workerData: comparison,
-    ...(source ? { execArgv: ['--import', 'tsx'] } : {}),
-  });
+  const worker = thread(comparison);
   return new Promise<void>((resolve, reject) => {
     const end = () => void worker.terminate().then(() => resolve());
     const give = () => {
@@ -69,4 +65,13 @@ function work(
     signal?.addEventListener('abort', end, { once: true });
     give();
   });
+}
+
+/** From the TypeScript sources a thread needs tsx of its own. */
+function thread(comparison: Comparison): Worker {
+  const options = { workerData: comparison };
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./thread.js', import.meta.url), options);
+  const [tsx, entry] = [import.meta.resolve('tsx/esm/api'), new URL('./thread.ts', import.meta.url).href];
+  const code = `import(${JSON.stringify(tsx)}).then(({ register }) => (register(), import(${JSON.stringify(entry)})))`;
+  return new Worker(code, { ...options, eval: true });
 }
