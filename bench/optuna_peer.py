@@ -1,6 +1,7 @@
 """Optuna's Hyperband on the same surface: optuna_peer.py <sqlite|journal|memory> <folder> <seed>."""
 
 import math
+import resource
 import sys
 import time
 from pathlib import Path
@@ -33,4 +34,6 @@ pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=81, reducti
 study = optuna.create_study(storage=storage, study_name="bench", sampler=optuna.samplers.RandomSampler(seed=seed), pruner=pruner)
 since = time.perf_counter()
 study.optimize(objective, n_trials=143)
-print(f"{time.perf_counter() - since:.3f} {optuna.__version__}")
+seconds = time.perf_counter() - since
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(f"{seconds:.3f} {optuna.__version__} {peak:.0f}")

@@ -31,7 +31,7 @@ const note = (name: string, value: number) => seconds.set(name, [...(seconds.get
 
 const cluster = new Cluster();
 try {
-  await cluster.start();
+  const server = await cluster.start();
   const workers = [await cluster.worker(['orchestrate']), await cluster.worker(['train', 'predict'], 100)];
   const events = new Map<string, string>();
   for (let run = -1; run < runs; run++) {
@@ -56,19 +56,28 @@ try {
     for (const kind of ['sqlite', 'journal', 'memory']) {
       const own = mkdtempSync(path.join(folder, kind));
       const out = execFileSync(python, ['bench/optuna_peer.py', kind, own, String(run)]).toString();
-      const [time, version] = out.trim().split(' ');
+      const [time, version, peak] = out.trim().split(' ');
       note(`optuna ${version}, ${kind}`, Number(time));
+      events.set(`optuna ${version}, ${kind}`, `peak memory ${peak} MB`);
     }
   }
-  console.log(`Node ${process.versions.node}, ${os.availableParallelism()} cores, ${runs} runs each`);
+  const load = os.loadavg()[0]?.toFixed(1);
+  console.log(
+    `Node ${process.versions.node}, ${os.availableParallelism()} cores, ${runs} runs each, load at the end ${load}`
+  );
   for (const [name, all] of seconds) {
     const sorted = [...all].sort((a, b) => a - b);
     const median = sorted[Math.floor(sorted.length / 2)] as number;
     const range = `${(sorted[0] as number).toFixed(2)} to ${(sorted.at(-1) as number).toFixed(2)}`;
     console.log(`${name}: median ${median.toFixed(2)} s (${range})  ${events.get(name) ?? ''}`);
   }
-  for (const [i, name] of ['orchestrating worker', 'training worker'].entries()) {
-    const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${workers[i]?.pid}/status`, 'utf8'))?.[1];
+  const processes = [
+    ['server', server.pid],
+    ['orchestrating worker', workers[0]?.pid],
+    ['training and predicting worker', workers[1]?.pid],
+  ] as const;
+  for (const [name, pid] of processes) {
+    const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     console.log(`peak memory of the ${name}: ${Math.round(Number(peak) / 1024)} MB`);
   }
 } finally {

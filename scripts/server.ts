@@ -63,8 +63,15 @@ function files(stateDir: string) {
   };
 }
 
-/** An existing cluster (`TEMPORAL_ADDRESS`), the running embedded server, or a new one over the same database. */
-export async function startServer(stateDir: string, say: Say): Promise<ServerInfo> {
+/**
+ * An existing cluster (`TEMPORAL_ADDRESS`), the running embedded server, or a new one over the same database.
+ * `settings`: dynamic configuration of a new one, on top of the usual.
+ */
+export async function startServer(
+  stateDir: string,
+  say: Say,
+  settings: Readonly<Record<string, string | number>> = {}
+): Promise<ServerInfo> {
   const outside = process.env['TEMPORAL_ADDRESS'];
   if (outside) {
     say(`Temporal: TEMPORAL_ADDRESS=${outside}, nothing is started here`);
@@ -90,7 +97,7 @@ export async function startServer(stateDir: string, say: Say): Promise<ServerInf
       try {
         const port = await freePort(tries === 1 ? (before?.port ?? 7233) : 0);
         const uiPort = await freePort(tries === 1 ? (before?.uiPort ?? 8233) : 0, port);
-        return await launch(cli, stateDir, { port, uiPort, version }, say);
+        return await launch(cli, stateDir, { port, uiPort, version, settings }, say);
       } catch (error) {
         // Another program took the port between the look and the start.
         if (tries === 3 || !/address already in use|can't (set|bind)/i.test((error as Error).message)) throw error;
@@ -138,10 +145,17 @@ function checkVersion(stateDir: string, version: string): void {
   );
 }
 
+interface Launch {
+  readonly port: number;
+  readonly uiPort: number;
+  readonly version: string;
+  readonly settings: Readonly<Record<string, string | number>>;
+}
+
 async function launch(
   cli: string,
   stateDir: string,
-  { port, uiPort, version }: { readonly port: number; readonly uiPort: number; readonly version: string },
+  { port, uiPort, version, settings }: Launch,
   say: Say
 ): Promise<ServerInfo> {
   const place = files(stateDir);
@@ -149,7 +163,7 @@ async function launch(
   const args = [
     'server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-ip', '127.0.0.1', '--ui-port', String(uiPort),
     '--db-filename', place.database, '--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=FULL', '--log-level', 'warn',
-    ...Object.entries(dynamicConfig).flatMap(([key, value]) => ['--dynamic-config-value', `${key}=${String(value)}`]),
+    ...Object.entries({ ...dynamicConfig, ...settings }).flatMap(([key, value]) => ['--dynamic-config-value', `${key}=${String(value)}`]),
     ...Object.entries(searchAttributes).flatMap(([name, type]) => ['--search-attribute', `${name}=${keywordTypes[type]}`]),
   ]; // prettier-ignore
   if (existsSync(place.log) && statSync(place.log).size > logBytes) renameSync(place.log, `${place.log}.old`);

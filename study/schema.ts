@@ -138,29 +138,28 @@ const sampler = z
   .default({ type: 'random' });
 
 const plainModel = z.enum(['svr', 'svr-tail', 'isotonic', 'last', 'power-law', 'extra-trees']);
-const model = z
-  .discriminatedUnion('type', [
-    z.strictObject({ type: plainModel }),
-    z.strictObject({
-      type: z.literal('annealer'),
-      solver: z.enum(['simulated', 'dwave']).default('simulated'),
-      taskQueue: z.string().min(1).default('everband-qubo'),
-      reads: count.max(10_000).optional(),
-      sweeps: count.max(100_000).default(300),
-      combination: z.enum(['sound', 'faithful']).default('sound'),
-      fallback: plainModel.nullable().default('svr'),
-      maxQpuSeconds: positive.optional(),
-    }),
-    z.strictObject({
-      type: z.literal('activity'),
-      taskQueue: z.string().min(1),
-      activity: z.string().min(1).default('predict'),
-      settings: json.default(null),
-    }),
-  ])
-  .transform((chosen) =>
-    chosen.type === 'annealer' ? { ...chosen, reads: chosen.reads ?? (chosen.solver === 'dwave' ? 1000 : 100) } : chosen
-  );
+const modelUnion = z.discriminatedUnion('type', [
+  z.strictObject({ type: plainModel }),
+  z.strictObject({
+    type: z.literal('annealer'),
+    solver: z.enum(['simulated', 'dwave']).default('simulated'),
+    taskQueue: z.string().min(1).default('everband-qubo'),
+    reads: count.max(10_000).optional(),
+    sweeps: count.max(100_000).default(300),
+    combination: z.enum(['sound', 'faithful']).default('sound'),
+    fallback: plainModel.nullable().default('svr'),
+    maxQpuSeconds: positive.optional(),
+  }),
+  z.strictObject({
+    type: z.literal('activity'),
+    taskQueue: z.string().min(1),
+    activity: z.string().min(1).default('predict'),
+    settings: json.default(null),
+  }),
+]);
+const model = modelUnion.transform((chosen) =>
+  chosen.type === 'annealer' ? { ...chosen, reads: chosen.reads ?? (chosen.solver === 'dwave' ? 1000 : 100) } : chosen
+);
 const modelSetting = model.prefault({ type: 'svr' });
 const minCurves = z.number().int().min(2, 'd must be at least 2').default(15);
 const decisionPoint = z.number().gt(0).lt(1).default(0.5);
@@ -251,13 +250,21 @@ const studySchema = z.strictObject({
 const short = z.union([z.string(), z.record(z.string(), z.unknown())]);
 /** What `predictor` may be in one word; quantum-swift is swift with the annealer as its model. */
 const predictorNames = ['none', 'median', 'fast', 'swift', 'quantum-swift'] as const;
+/** A rule whose model may be named in one word; quantum-swift among them. */
+function withModelNames(rule: z.ZodObject): z.ZodObject {
+  if (!('model' in rule.shape)) return rule;
+  const types = modelUnion.options.flatMap((option) => optionTypes(option as z.ZodObject));
+  const named = rule.extend({ model: z.union([z.enum(types), modelUnion]).optional() });
+  return optionTypes(rule).includes('swift') ? named.extend({ type: z.enum(['swift', 'quantum-swift']) }) : named;
+}
+
 /** What editors complete: the explicit form with the short forms beside it. */
 export const editorSchema = z.strictObject({
   ...studySchema.shape,
   space: z.record(z.string(), z.union([shortParameter, explicitParameter])).default({}),
   scheduler: shortScheduler,
   sampler: z.union([z.enum(['random', 'sobol', 'grid', 'tpe']), sampler]),
-  predictor: z.union([z.enum(predictorNames), predictor]),
+  predictor: z.union([z.enum(predictorNames), ...predictor.unwrap().options.map(withModelNames)]).optional(),
   trainer: z.union([trainer, short]),
 });
 
@@ -399,38 +406,47 @@ function problemsOf(error: z.ZodError, input: unknown): Problem[] {
       ];
     }
     if (issue.code === 'invalid_union' && 'discriminator' in issue && value !== undefined) {
-      return [{ path: `${at.join('.')}`, value, rule: `must be one of ${typesAt(at).join(', ')}` }];
+      const types = typesAt(at);
+      const suggestion = typeof value === 'string' ? nearest(value, types) : null;
+      const rule = `must be one of ${types.join(', ')}`;
+      return [{ path: at.join('.'), value, rule, ...(suggestion === null ? {} : { suggestion }) }];
     }
     return [{ path: at.join('.'), value, rule: value === undefined ? `is missing: ${issue.message}` : issue.message }];
   });
 }
 
+/** By path. */
 const unions: Record<string, z.ZodDiscriminatedUnion> = {
   scheduler,
   trainer,
   predictor: predictor.unwrap(),
+  'predictor.model': modelUnion,
   sampler: sampler.unwrap(),
 };
 
+/** Types that stand for a combination of others. */
+const shorthands: Record<string, string[]> = { scheduler: ['bohb'], predictor: ['quantum-swift'] };
+
+/** The types the union at or just above this path has. */
 function typesAt(at: readonly string[]): string[] {
-  const name = at[0] ?? '';
-  const union = unions[name];
-  const types = union ? union.options.map((option) => optionType(option as z.ZodObject)) : [];
-  return name === 'scheduler' ? [...types, 'bohb'] : types;
+  const name = at.filter((key) => key !== 'type').join('.');
+  const types = unions[name]?.options.flatMap((option) => optionTypes(option as z.ZodObject)) ?? [];
+  return [...types, ...(shorthands[name] ?? [])];
 }
 
-function optionType(option: z.ZodObject): string {
-  return String((option.shape['type'] as z.ZodLiteral).value);
+function optionTypes(option: z.ZodObject): string[] {
+  const type = option.shape['type'] as z.ZodLiteral | z.ZodEnum;
+  return type instanceof z.ZodEnum ? type.options.map(String) : [String(type.value)];
 }
 
 /** The keys a strict object at this path knows. */
 function keysAt(at: readonly string[], value: unknown): string[] {
   if (at.length === 0) return Object.keys(studySchema.shape);
   const name = at[0] ?? '';
-  const options = name === 'space' ? explicitParameter.options : unions[name]?.options;
+  const options = name === 'space' ? explicitParameter.options : unions[at.join('.')]?.options;
   if (options) {
-    const type = isMapping(value) ? value['type'] : undefined;
-    const option = options.find((one) => optionType(one as z.ZodObject) === type) as z.ZodObject | undefined;
+    const type = isMapping(value) ? String(value['type']) : '';
+    const option = options.find((one) => optionTypes(one as z.ZodObject).includes(type)) as z.ZodObject | undefined;
     if (name === 'space' && at.length > 2) return ['parameter', 'in'];
     return option ? Object.keys(option.shape) : [];
   }

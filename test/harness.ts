@@ -1,6 +1,6 @@
 /** A real server and real worker processes in a folder of their own, for tests. Ends only what it started. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,8 @@ import { readRecord } from '../activities/record-store.js';
 import { createSampler } from '../core/sampler.js';
 import { runInMemory } from '../core/in-memory.js';
 import { predict } from '../core/predictors/predict.js';
-import type { StudyRecord, StudyResult } from '../core/record.js';
+import { stream } from '../core/rng.js';
+import { canonicalJson, type StudyRecord, type StudyResult } from '../core/record.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
 import { startServer, stopServer, type ServerInfo } from '../scripts/server.js';
@@ -58,14 +59,30 @@ export function recorded(curve: readonly number[], from: number, to: number): Se
   return { outcome: 'diverged', values: values.slice(0, bad), nonFinite };
 }
 
+/** A CSV file of seeded power-law curves, in columns `loss_1`, `loss_2` ... */
+export function generatedCurves(rows: number, epochs: number): string {
+  const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'everband-curves-')), 'curves.csv');
+  const head = Array.from({ length: epochs }, (_, e) => `loss_${e + 1}`);
+  const lines = Array.from({ length: rows }, (_, row) => {
+    const random = stream(7, row);
+    const [floor, height] = [random.uniform(), random.uniform()];
+    return head.map((_, e) => floor + height / (e + 1)).join(',');
+  });
+  writeFileSync(file, [head.join(','), ...lines].join('\n'));
+  return file;
+}
+
+/** A study's name is in its record; everything else must be the same. */
+export const nameless = (record: StudyRecord) => canonicalJson({ ...record, study: '' });
+
 export class Cluster {
   readonly stateDir = mkdtempSync(path.join(os.tmpdir(), 'everband-test-'));
   private readonly workers = new Set<ChildProcess>();
   private server: ServerInfo | null = null;
   private connection: Connection | null = null;
 
-  async start(): Promise<ServerInfo> {
-    this.server = await startServer(this.stateDir, () => undefined);
+  async start(settings: Record<string, string | number> = {}): Promise<ServerInfo> {
+    this.server = await startServer(this.stateDir, () => undefined, settings);
     return this.server;
   }
 
@@ -85,8 +102,8 @@ export class Cluster {
   }
 
   /** A worker process; resolves once it polls. */
-  async worker(roles: readonly string[], slots = 2): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [cli, 'worker', ...roles, '--slots', String(slots)], {
+  async worker(roles: readonly string[], slots = 2, ...more: string[]): Promise<ChildProcess> {
+    const child = spawn(process.execPath, [cli, 'worker', ...roles, '--slots', String(slots), ...more], {
       env: this.environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -158,6 +175,13 @@ export class Cluster {
     await stopServer(this.stateDir);
     rmSync(this.stateDir, { recursive: true, force: true });
   }
+}
+
+/** Ends a worker and waits until it has gone. */
+export async function ended(worker: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  const gone = new Promise((resolve) => worker.once('exit', resolve));
+  worker.kill(signal);
+  await gone;
 }
 
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

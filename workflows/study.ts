@@ -90,10 +90,14 @@ export async function everbandStudy(input: unknown, carried?: Carried): Promise<
   if (!carried) tree.current = { ...tree.current, parallelism };
   if (limits.deadlineSeconds !== undefined && !deadlinePassed) {
     const left = started + limits.deadlineSeconds * 1000 - Date.now();
-    void sleep(Math.max(1, left)).then(async () => {
-      deadlinePassed = true;
-      await tree.set({ ...tree.current, stopped: true });
-    });
+    void sleep(Math.max(1, left), { summary: 'deadline' }).then(
+      async () => {
+        deadlinePassed = true;
+        await tree.set({ ...tree.current, stopped: true });
+      },
+      // A cancelled study cancels its timer; a rejection that nobody takes would fail every workflow task from here on.
+      () => undefined
+    );
   }
   tell(tree.current.stopped ? 'stopping' : tree.current.paused ? 'paused' : 'running');
 

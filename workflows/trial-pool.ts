@@ -115,7 +115,8 @@ export class TrialPool {
           failures++;
           if (failures < this.spec.training.attempts) {
             const seconds = Math.min(this.spec.training.backoffSeconds * 2 ** (failures - 1), 120);
-            if (seconds > 0) await this.outside(() => sleep(seconds * 1000));
+            if (seconds > 0)
+              await this.outside(() => sleep(seconds * 1000, { summary: `${trial.id} fails, tried again` }));
             continue;
           }
           const verdict = await this.outside(() => this.park(trial.id, end.reason, failures));
@@ -201,7 +202,9 @@ export class TrialPool {
         }
         const since = Date.now();
         parked.expires = since + left;
-        await condition(() => parked.verdict !== null || this.control.paused || this.ending, left);
+        await condition(() => parked.verdict !== null || this.control.paused || this.ending, left, {
+          summary: `${trial} is parked`,
+        });
         left -= Date.now() - since;
       }
     } finally {

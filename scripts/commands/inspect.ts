@@ -159,9 +159,13 @@ async function printStatus(name: string, status: StudyStatus): Promise<void> {
     (await trainingNow(client, status)).flatMap(({ progress }) => progress.parked)
   );
   for (const { trial, attempts, reason } of parked)
-    console.log(
-      `parked: ${trial} after ${attempts} attempts: ${reason.split('\n')[0]} (everband retry ${name} ${trial})`
-    );
+    console.log(`parked: ${trial} after ${attempts} attempts: ${inOneLine(reason)} (everband retry ${name} ${trial})`);
+}
+
+/** What happened and the last line the trainer wrote, which in most languages names the error. */
+function inOneLine(reason: string): string {
+  const lines = reason.split('\n').filter((line) => line.trim() !== '');
+  return lines.length < 2 ? reason : `${lines[0]}: ${lines.at(-1)?.trim()}`;
 }
 
 async function printLog(name: string, trial: string, options: { follow?: boolean }): Promise<void> {

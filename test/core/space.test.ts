@@ -131,6 +131,11 @@ describe('space', () => {
     );
   });
 
+  it('ends a grid at the high end and not a rounding error above it', () => {
+    const edges = float(128.42857142857142, 394.7142857142857);
+    assert.equal(gridOf({ x: edges }, 4).at(-1)?.['x'], 394.7142857142857);
+  });
+
   it('lists a grid once, conditions included', () => {
     const grid = gridOf(
       {

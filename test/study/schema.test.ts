@@ -298,7 +298,7 @@ describe('study schema', () => {
     ['asha without an end', { ...asha, scheduler: { ...asha.scheduler, trials: 'untilLimit' } }, 'scheduler.trials'],
     ['asha of one rung', { ...asha, scheduler: { ...asha.scheduler, R: 1 } }, 'scheduler.maxBudget'],
     ['d of 1', { predictor: { type: 'swift', minCurves: 1 } }, 'predictor.minCurves', /at least 2/],
-    ['no such model', { predictor: { type: 'swift', model: 'oracle' } }, 'predictor.model'],
+    ['no such model', { predictor: { type: 'swift', model: 'oracle' } }, 'predictor.model.type', /extra-trees/],
     ['a QPU for fast', { predictor: { type: 'fast', model: dwave } }, 'predictor.model.solver', /hundreds of models/],
     [
       'a QPU account for nobody',

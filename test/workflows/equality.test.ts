@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { canonicalJson } from '../../core/record.js';
-import { stream } from '../../core/rng.js';
-import { Cluster, dataFolder, reference, studyOf } from '../harness.js';
+import { Cluster, dataFolder, generatedCurves, reference, studyOf } from '../harness.js';
 
 const replayed = (name: string, file: string, more: object) =>
   studyOf({
@@ -81,16 +78,3 @@ describe('a study through Temporal', function () {
     }
   });
 });
-
-/** Seeded power-law curves. */
-function generatedCurves(rows: number, epochs: number): string {
-  const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'everband-curves-')), 'curves.csv');
-  const head = Array.from({ length: epochs }, (_, e) => `loss_${e + 1}`);
-  const lines = Array.from({ length: rows }, (_, row) => {
-    const random = stream(7, row);
-    const [floor, height] = [random.uniform(), random.uniform()];
-    return head.map((_, e) => floor + height / (e + 1)).join(',');
-  });
-  writeFileSync(file, [head.join(','), ...lines].join('\n'));
-  return file;
-}

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { canonicalJson, type StudyRecord } from '../../core/record.js';
 import { stream } from '../../core/rng.js';
 import type { Study } from '../../core/study.js';
-import type { SegmentOutcome, Trial } from '../../core/trial.js';
-import { nextLoss } from '../fixtures/slow-trainer.mjs';
-import { Cluster, reference, sleep, studyOf } from '../harness.js';
+import { segmentOf as train } from '../fixtures/slow-trainer.mjs';
+import { Cluster, ended, nameless, reference, sleep, studyOf } from '../harness.js';
 
 const study = (name: string, more: object = {}) =>
   studyOf({
@@ -22,22 +20,6 @@ const study = (name: string, more: object = {}) =>
     training: { heartbeatSeconds: 2, graceSeconds: 2 },
     ...more,
   });
-
-/** The fixture's trainer, in this process. */
-function train({ config, seed }: Trial, from: number, to: number): SegmentOutcome {
-  const { x, divergesAbove } = config as { x: number; divergesAbove: number };
-  const values: number[] = [];
-  let loss = 1;
-  for (let epoch = 1; epoch <= to; epoch++) {
-    loss = nextLoss(loss, { x }, seed, epoch);
-    if (x > divergesAbove && epoch >= 3) return { outcome: 'diverged', values, nonFinite: 'nan' };
-    if (epoch > from) values.push(loss);
-  }
-  return { outcome: 'completed', values };
-}
-
-/** A study's name is in its record; everything else must be the same. */
-const nameless = (record: StudyRecord) => canonicalJson({ ...record, study: '' });
 
 describe('what a study survives', function () {
   this.timeout(240_000);
@@ -202,10 +184,4 @@ function epochsTwice(record: StudyRecord): string[] {
   return record.trials
     .filter((trial) => ['completed', 'outranked'].includes(trial.fate) && trial.values.length !== reached.get(trial.id))
     .map((trial) => trial.id);
-}
-
-async function ended(worker: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-  const gone = new Promise((resolve) => worker.once('exit', resolve));
-  worker.kill(signal);
-  await gone;
 }
