@@ -41,7 +41,8 @@ export function figureSvg(panels: readonly Panel[], note: string): string {
   const rows = Math.ceil(panels.length / columns);
   const width = columns * panelWidth;
   const legend = legendOf(names, width);
-  const height = rows * panelHeight + legend.height + 34;
+  const lines = wrapped(note, Math.floor((width - inside.left - 20) / 6.6));
+  const height = rows * panelHeight + legend.height + 18 + 17 * lines.length;
   const drawn = panels.map((panel, i) => {
     const at = `translate(${(i % columns) * panelWidth} ${Math.floor(i / columns) * panelHeight})`;
     return `<g transform="${at}">${panelSvg(panel, names, i)}</g>`;
@@ -52,7 +53,7 @@ export function figureSvg(panels: readonly Panel[], note: string): string {
     `<style>text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#414b59}.title{font-size:16px;font-weight:650;fill:#1b2330}.n{font-variant-numeric:tabular-nums}.quiet{fill:#5c6675;font-size:12px}.grid{stroke:#e6e9ee}.box{fill:none;stroke:#c3c9d2}.best{stroke:#5c6675;stroke-dasharray:5 4}.seed{fill-opacity:.28}.bar{stroke-width:2;fill:none}.mean{stroke:#fff;stroke-width:1.5}</style>` +
     `<rect width="${width}" height="${height}" fill="#fff"/>` +
     drawn.join('') +
-    `<g transform="translate(0 ${rows * panelHeight})">${legend.svg}<text class="quiet" x="${width / 2}" y="${legend.height + 14}" text-anchor="middle">${escape(note)}</text></g>` +
+    `<g transform="translate(0 ${rows * panelHeight})">${legend.svg}${lines.map((line, i) => `<text class="quiet" x="${inside.left}" y="${legend.height + 14 + 17 * i}">${escape(line)}</text>`).join('')}</g>` +
     `</svg>\n`
   );
 }
@@ -62,9 +63,10 @@ function panelSvg({ title, objective, best, clouds }: Panel, names: readonly str
   const epochs = points.map(([spent]) => spent);
   // The ends alone: every point lies inside, however many there are.
   const x = scaleOf([Math.min(...epochs), Math.max(...epochs)], { metric: 'epochs', mode: 'minimise' });
-  const y = scaleOf([best, ...points.map(([, value]) => value)], objective);
+  const y = scaleOf([best, ...ends(points, clouds, objective)], objective);
   const across = (value: number) => inside.left + 10 + x.at(value) * (inside.right - inside.left - 20);
   const up = (value: number) => inside.bottom - 8 - y.at(value) * (inside.bottom - inside.top - 16);
+  const outside = points.some(([, value]) => y.at(value) < 0 || y.at(value) > 1);
   const clip = `panel${index}`;
   const seeds = clouds.map((cloud) => {
     const { colour, mark } = looks(names, cloud.name);
@@ -73,22 +75,33 @@ function panelSvg({ title, objective, best, clouds }: Panel, names: readonly str
     });
     return `<g class="seed" fill="${colour}">${dots.join('')}</g>`;
   });
-  const means = clouds.map((cloud) => {
+  const means = clouds.map((cloud, i) => {
+    // Those behind are larger, so that equal ones still show.
+    const radius = 8.5 - (3.5 * i) / Math.max(clouds.length - 1, 1);
     const { colour, mark } = looks(names, cloud.name);
     const [cx, cy] = [px(across(cloud.epochs.mean)), px(up(cloud.value.mean))];
     const bars = `<path class="bar" stroke="${colour}" d="M${px(across(cloud.epochs.low))} ${cy}H${px(across(cloud.epochs.high))}M${cx} ${px(up(cloud.value.low))}V${px(up(cloud.value.high))}"/>`;
     const says = `${cloud.name}: ${short(cloud.epochs.mean)} epochs, ${short(cloud.value.mean, 6)}`;
-    return `<g><title>${escape(says)}</title>${bars}<g class="mean" fill="${colour}" transform="translate(${cx} ${cy})">${mark(6.5)}</g></g>`;
+    return `<g><title>${escape(says)}</title>${bars}<g class="mean" fill="${colour}" transform="translate(${cx} ${cy})">${mark(radius)}</g></g>`;
   });
   const better = objective.mode === 'minimise' ? 'lower is better' : 'higher is better';
   return (
     `<clipPath id="${clip}"><rect x="${inside.left}" y="${inside.top}" width="${inside.right - inside.left}" height="${inside.bottom - inside.top}"/></clipPath>` +
     `<text class="title" x="${inside.left}" y="30">${escape(title)}</text>` +
-    `<text class="quiet" x="${inside.right}" y="30" text-anchor="end">${better}${y.cut ? '; the worst runs lie outside' : ''}</text>` +
+    `<text class="quiet" x="${inside.right}" y="30" text-anchor="end">${better}${outside ? '; the worst runs lie outside' : ''}</text>` +
     axes(x, y, across, up, objective.metric) +
     `<g clip-path="url(#${clip})"><line class="best" x1="${inside.left}" x2="${inside.right}" y1="${px(up(best))}" y2="${px(up(best))}"/>${seeds.join('')}${means.join('')}</g>` +
     `<rect class="box" x="${inside.left}" y="${inside.top}" width="${inside.right - inside.left}" height="${inside.bottom - inside.top}"/>`
   );
+}
+
+/** The best and the worst that must lie inside: all intervals, and all seeds but the worst twentieth. */
+function ends(points: Cloud['points'], clouds: readonly Cloud[], objective: Objective): number[] {
+  const values = points.map(([, value]) => value).sort((a, b) => a - b);
+  const worst = objective.mode === 'minimise' ? values : values.reverse();
+  const inner = worst.slice(0, Math.ceil(0.95 * worst.length));
+  const all = [...inner, ...clouds.flatMap(({ value }) => [value.low, value.high])];
+  return [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];
 }
 
 function axes(
@@ -136,4 +149,15 @@ function legendOf(names: readonly string[], width: number): { svg: string; heigh
     return entry;
   });
   return { svg: entries.join(''), height: 24 * (line + 1) + 12 };
+}
+
+/** Lines of at most `most` characters. */
+function wrapped(text: string, most: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 1 + word.length <= most) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
