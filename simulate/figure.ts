@@ -25,7 +25,7 @@ const panelHeight = 400;
 const inside = { left: 78, right: 540, top: 46, bottom: 346 };
 
 /** Okabe and Ito's colours, told apart by most colour-blind eyes; then again with other marks. */
-const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8c6d00', '#3aa0d8', '#4d4d4d', '#7b3fa0'];
+const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8c6d00', '#3aa0d8', '#4d4d4d', '#7b3fa0', '#c21d4e'];
 const marks: readonly ((r: number) => string)[] = [
   (r) => `<circle r="${px(r)}"/>`,
   (r) => `<rect x="${px(-0.88 * r)}" y="${px(-0.88 * r)}" width="${px(1.76 * r)}" height="${px(1.76 * r)}"/>`,

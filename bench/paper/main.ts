@@ -37,7 +37,7 @@ const algorithms = [
 const ds = [2, 3, 4, 5, 6, 8, 10, 15];
 /** Algorithms that learn cost more to repeat, and are followed over fewer seeds. */
 const learning = ['swift', 'median', 'swift-asha', 'bohb'];
-const mostLearningSeeds = 200;
+const mostLearningSeeds = 100;
 
 const workers = [1, 2, 4, 8, 16, 32, 64];
 const aMinute = { type: 'fixed', seconds: 60 } as const;
