@@ -10,11 +10,13 @@ const walls = {
   workflows: ['core'],
   trainers: ['core', 'workflows'],
   activities: ['core', 'study', 'trainers', 'workflows'],
+  simulate: ['core', 'study', 'trainers', 'report'],
 };
 const ours = [
   'core',
   'study',
   'report',
+  'simulate',
   'workflows',
   'trainers',
   'activities',

@@ -48,6 +48,8 @@ class Rung {
   readonly ranked: { readonly trial: number; readonly loss: number }[] = [];
   readonly arrived: [number, number | null][] = [];
   readonly promoted = new Set<number>();
+  /** How many of the first in rank are known to be promoted: thousands of trials make looking again slow. */
+  private passed = 0;
 
   add(trial: number, loss: number | null): void {
     this.arrived.push([trial, loss]);
@@ -61,13 +63,14 @@ class Rung {
       else high = middle;
     }
     this.ranked.splice(low, 0, { trial, loss });
+    this.passed = Math.min(this.passed, low);
   }
 
   /** The best of the top 1/eta that has not been promoted; those without a loss count, and never are. */
   promotable(eta: number): number | null {
     const top = Math.min(Math.floor(this.arrived.length / eta), this.ranked.length);
-    for (let i = 0; i < top; i++) {
-      const { trial } = this.ranked[i] as { trial: number };
+    for (; this.passed < top; this.passed++) {
+      const { trial } = this.ranked[this.passed] as { trial: number };
       if (!this.promoted.has(trial)) return trial;
     }
     return null;

@@ -5,8 +5,12 @@ import type { Condition, Config, Json, Parameter, SearchSpace } from './study.js
 
 /** A configuration as text: equal text, equal configuration. Key order does not matter. */
 export function configKey(config: Config): string {
-  return JSON.stringify(sorted(config));
+  let key = keys.get(config);
+  if (key === undefined) keys.set(config, (key = JSON.stringify(sorted(config))));
+  return key;
 }
+/** Kept, for the rows of a table are asked for again in every study that replays them. */
+const keys = new WeakMap<Config, string>();
 
 /** The value with the keys of every object in order. */
 export function sorted(value: Json): Json {

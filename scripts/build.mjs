@@ -17,7 +17,18 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
 
-const folders = ['core', 'study', 'trainers', 'workflows', 'activities', 'workers', 'scripts', 'report', 'examples'];
+const folders = [
+  'core',
+  'study',
+  'trainers',
+  'workflows',
+  'activities',
+  'workers',
+  'scripts',
+  'report',
+  'simulate',
+  'examples',
+];
 const digest = createHash('sha256');
 for (const file of [
   'package-lock.json',

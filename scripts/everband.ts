@@ -9,6 +9,7 @@ import { addInspectCommands } from './commands/inspect.js';
 import { addOperateCommands } from './commands/operate.js';
 import { addRunCommands } from './commands/run.js';
 import { addServeCommands } from './commands/serve.js';
+import { addSimulateCommand } from './commands/simulate.js';
 
 const program = new Command('everband')
   .description('Hyperparameter optimisation that survives everything: studies as durable workflows on Temporal')
@@ -26,6 +27,7 @@ Examples:
   everband plan study.yaml             what the study would cost
   everband start study.yaml --wait     run it and watch
   everband report digits               one HTML file with all there is to see
+  everband simulate curves.csv         compare algorithms on recorded curves
 
 Exit codes: 0 done, 1 it failed, 2 the input is wrong.
 Server: TEMPORAL_ADDRESS or a Temporal profile, else the embedded one. State: EVERBAND_HOME, else .everband.`
@@ -35,6 +37,7 @@ addServeCommands(program);
 addInspectCommands(program);
 addOperateCommands(program);
 addDataCommands(program);
+addSimulateCommand(program);
 
 // A reader that has seen enough (`everband trials digits | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,0 +1,195 @@
+/** What `everband simulate` reads and writes. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse } from 'csv-parse/sync';
+import { flip } from '../core/objective.js';
+import type { StudyRecord } from '../core/record.js';
+import type { Objective, Study } from '../core/study.js';
+import type { Setting } from '../simulate/algorithms.js';
+import type { Comparison, Run } from '../simulate/comparison.js';
+import { curvesOfCsv, curvesOfRecord } from '../simulate/curves.js';
+import type { Cloud, Panel } from '../simulate/figure.js';
+import { meanOf, type Mean, type Summary } from '../simulate/summary.js';
+import type { CurveTable } from '../trainers/replay.js';
+import { checkStudy } from './api.js';
+import { CliError } from './errors.js';
+
+/** What stands in the options and is absent unless given. */
+export interface InputOptions {
+  readonly columns?: string | undefined;
+  readonly mode?: Objective['mode'] | undefined;
+  readonly R?: number | undefined;
+  readonly eta?: number | undefined;
+}
+
+export interface Input {
+  readonly setting: Setting;
+  readonly table: CurveTable;
+  /** Seconds an epoch took where the input says so. */
+  readonly epochSeconds: number | null;
+  /** Trials that train at once where the input says so. */
+  readonly workers: number | null;
+  readonly notes: readonly string[];
+}
+
+/** Curves out of a CSV, a record, or a study file that replays a CSV. @throws CliError (2) when there are none */
+export async function readInput(file: string, options: InputOptions): Promise<Input> {
+  try {
+    if (path.extname(file).toLowerCase() === '.csv') return csvInput(file, options);
+    if (isRecord(file)) return recordInput(file, options);
+    return await studyInput(file, options);
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new CliError(missing ? `${file}: there is no such file` : (error as Error).message, 2);
+  }
+}
+
+function csvInput(file: string, { columns, mode = 'minimise', R, eta = 3 }: InputOptions): Input {
+  if (columns === undefined) {
+    const found = prefixesOf(file).map(({ prefix, epochs }) => `--columns ${prefix} (${epochs} epochs)`);
+    const hint = found.length === 0 ? 'it has no columns that end in a number' : `it has ${found.join(', ')}`;
+    throw new CliError(`${file}: say which columns hold the metric after each epoch; ${hint}`, 2);
+  }
+  const table = curvesOfCsv(file, columns);
+  const maxBudget = R ?? table.values[0]?.length ?? 1;
+  const metric = columns.replace(/[^A-Za-z0-9]+$/, '') || 'value';
+  return {
+    setting: { objective: { metric, mode }, maxBudget, eta, file },
+    table,
+    epochSeconds: null,
+    workers: null,
+    notes: [],
+  };
+}
+
+/** Names that columns share up to a number at their end. */
+function prefixesOf(file: string): { prefix: string; epochs: number }[] {
+  const [header = []] = parse(readFileSync(file, 'utf8'), { bom: true, to: 1, trim: true }) as string[][];
+  const prefixes = new Map<string, number>();
+  for (const name of header) {
+    const [, prefix] = /^(.*\D)\d+$/.exec(name) ?? [];
+    if (prefix !== undefined) prefixes.set(prefix, (prefixes.get(prefix) ?? 0) + 1);
+  }
+  return [...prefixes].filter(([, epochs]) => epochs > 1).map(([prefix, epochs]) => ({ prefix, epochs }));
+}
+
+function isRecord(file: string): boolean {
+  if (path.extname(file).toLowerCase() !== '.json') return false;
+  const content = JSON.parse(readFileSync(file, 'utf8')) as Partial<StudyRecord> | null;
+  return typeof content?.format === 'string' && content.format.startsWith('everband-record/');
+}
+
+function recordInput(file: string, options: InputOptions): Input {
+  refuse(options, ['columns', 'mode'], `${file} is a record and says so itself`);
+  const { table, record, leftOut } = curvesOfRecord(file);
+  const { objective, scheduler } = record;
+  const eta = options.eta ?? ('eta' in scheduler ? scheduler.eta : 3);
+  const reached = `${table.rows.length} of ${table.rows.length + leftOut} trials reached ${scheduler.maxBudget} epochs`;
+  return {
+    setting: { objective, maxBudget: options.R ?? scheduler.maxBudget, eta, file },
+    table,
+    epochSeconds: null,
+    workers: null,
+    notes: leftOut === 0 ? [] : [`${file}: ${reached}; the others have no known end and are left out`],
+  };
+}
+
+async function studyInput(file: string, options: InputOptions): Promise<Input> {
+  const study = await checkStudy(file);
+  const { trainer, scheduler, objective } = study;
+  if (trainer.type !== 'replay')
+    throw new CliError(
+      `${file}: its trainer trains. Fix: simulate recorded curves, a CSV or the record.json of a study that has run.`,
+      2
+    );
+  refuse(options, ['columns', 'mode'], `${file} is a study and says so itself`);
+  const table = curvesOfCsv(trainer.file, trainer.columns);
+  const eta = options.eta ?? ('eta' in scheduler ? scheduler.eta : 3);
+  const setting = { objective, maxBudget: options.R ?? scheduler.maxBudget, eta, file: trainer.file };
+  const own: Study | undefined = options.R === undefined && options.eta === undefined ? study : undefined;
+  return {
+    setting: { ...setting, study: own },
+    table,
+    epochSeconds: trainer.secondsPerEpoch > 0 ? trainer.secondsPerEpoch : null,
+    workers: study.parallelism,
+    notes: study.limits.deadlineSeconds === undefined ? [] : [`${file}: its deadline is not simulated`],
+  };
+}
+
+function refuse(options: InputOptions, keys: readonly (keyof InputOptions)[], why: string): void {
+  const given = keys.filter((key) => options[key] !== undefined);
+  if (given.length > 0) throw new CliError(`leave out ${given.map((key) => `--${key}`).join(', ')}: ${why}`, 2);
+}
+
+const columns = [
+  'epochs',
+  'trials',
+  'value',
+  'regret',
+  'rank',
+  'seconds',
+  'busy',
+  'stopped',
+  'wrongStops',
+  'modelsTrained',
+  'failures',
+] as const;
+
+/** One row per algorithm and seed. */
+export function runsCsv({ contestants }: Comparison, runs: readonly Run[]): string {
+  const rows = shownRuns({ contestants }, runs).map(({ name, run }) => {
+    return [name, run.seed, ...columns.map((column) => run.measures[column] ?? '')].join(',');
+  });
+  return [['algorithm', 'seed', ...columns].join(','), ...rows].join('\n') + '\n';
+}
+
+export function resultJson(comparison: Comparison, runs: readonly Run[], summaries: readonly Summary[]): string {
+  const { setting, cluster, seeds, iteration } = comparison;
+  const { objective, maxBudget, eta, file } = setting;
+  return JSON.stringify({
+    file,
+    objective,
+    maxBudget,
+    eta,
+    cluster,
+    seeds,
+    hyperbandIteration: iteration,
+    algorithms: summaries.map((summary) => ({ ...summary, match: finite(summary) })),
+    runs: shownRuns(comparison, runs).map(({ name, run }) => {
+      return { algorithm: name, seed: run.seed, ...run.measures };
+    }),
+  });
+}
+
+/** JSON has no Infinity: not reached is null. */
+function finite({ match }: Summary): object | null {
+  if (!match) return null;
+  const known = (value: number) => (Number.isFinite(value) ? value : null);
+  return { ...match, multiple: known(match.multiple), low: known(match.low), high: known(match.high) };
+}
+
+function shownRuns({ contestants }: Pick<Comparison, 'contestants'>, runs: readonly Run[]) {
+  return runs.flatMap((run) => {
+    const one = contestants[run.contestant];
+    return one?.shown ? [{ name: one.name, run }] : [];
+  });
+}
+
+/** The panel of one data set; null when no trial of any run reached R. */
+export function panelOf(title: string, comparison: Comparison, runs: readonly Run[]): Panel | null {
+  const { objective, maxBudget } = comparison.setting;
+  const losses = comparison.table.values
+    .map((curve) => flip(objective, curve[maxBudget - 1] ?? NaN))
+    .filter(Number.isFinite);
+  const best = losses.reduce((least, loss) => Math.min(least, loss), Infinity);
+  const clouds = comparison.contestants.flatMap(({ name, shown }, contestant): Cloud[] => {
+    const points = runs.flatMap(({ contestant: of, measures: { epochs, value } }) =>
+      of === contestant && value !== null ? [[epochs, value] as const] : []
+    );
+    if (!shown || points.length === 0) return [];
+    const [epochs, value] = [0, 1].map((k) => meanOf(points.map((point) => point[k] as number)) as Mean);
+    return [{ name, points, epochs: epochs as Mean, value: value as Mean }];
+  });
+  return clouds.length === 0 ? null : { title, objective, best: flip(objective, best), clouds };
+}
