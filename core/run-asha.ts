@@ -57,8 +57,8 @@ interface Flight {
 export class AshaRun {
   private readonly asha: Asha;
   private ended: AshaResult['ended'] = 'finished';
-  /** No job starts any more. */
-  private closing = false;
+  /** Before `run`, and towards the end, no job starts. */
+  private closing = true;
   private interrupted = false;
   private running = 0;
   private resolve: (result: AshaResult) => void = () => undefined;
@@ -77,12 +77,13 @@ export class AshaRun {
     return new Promise<AshaResult>((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
+      this.closing = false;
       for (const job of [...this.asha.inFlight]) this.start(job);
       this.fill();
     });
   }
 
-  /** Gives free slots work; call it when `slots()` has grown. */
+  /** Gives free slots work; call it when `slots()` has grown, which may be before `run`. */
   fill(): void {
     while (!this.closing && this.running < this.effects.slots()) {
       const job = this.asha.next();
