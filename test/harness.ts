@@ -1,6 +1,6 @@
 /** A real server and real worker processes in a folder of their own, for tests. Ends only what it started. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +27,16 @@ export function dataFolder(test: Mocha.Context): string {
   if (folder) return folder;
   const message =
     'EVERBAND_DATA is not set: `everband data` fetches curves/mlpf.csv and its like, and says what to set';
+  if (process.env['CI']) throw new Error(message);
+  console.log(`      skipped: ${message}`);
+  return test.skip();
+}
+
+/** The Python of python/.venv; without it the test says what is missing, and fails in CI. */
+export function pythonOf(test: Mocha.Context): string {
+  const python = fileURLToPath(new URL('../python/.venv/bin/python', import.meta.url));
+  if (existsSync(python)) return python;
+  const message = 'python/.venv is missing: npm run setup -- --python';
   if (process.env['CI']) throw new Error(message);
   console.log(`      skipped: ${message}`);
   return test.skip();
