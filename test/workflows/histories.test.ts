@@ -12,7 +12,14 @@ const { History } = proto.temporal.api.history.v1;
 const bundle = fileURLToPath(new URL('../../dist/workflows/bundle.js', import.meta.url));
 const folder = fileURLToPath(new URL('./histories/', import.meta.url));
 
-/** Histories of one small Swift-Hyperband study; made anew with `EVERBAND_RECORD_HISTORIES=1`. */
+/** One small study for every kind of workflow. */
+const recorded: Record<string, object> = {
+  history: { scheduler: { type: 'hyperband', R: 9, eta: 3 }, predictor: { type: 'swift', minCurves: 4 } },
+  'history-fast': { scheduler: { type: 'bohb', R: 9, eta: 3, brackets: 1 }, predictor: { type: 'fast', minCurves: 2 } },
+  'history-asha': { scheduler: { type: 'asha', R: 9, eta: 3, trials: 20 }, predictor: { type: 'swift', minCurves: 2 } },
+};
+
+/** Their histories; made anew with `EVERBAND_RECORD_HISTORIES=1`. */
 async function recordHistories(): Promise<void> {
   const cluster = new Cluster();
   try {
@@ -30,16 +37,17 @@ async function recordHistories(): Promise<void> {
     };
     const trainer = await Worker.create({ connection, taskQueue: 'history-train', activities });
     const running = trainer.run();
-    const study = studyOf({
-      name: 'history',
-      seed: 2,
-      space: { x: { float: [0, 1] } },
-      scheduler: { type: 'hyperband', R: 9, eta: 3 },
-      predictor: { type: 'swift', minCurves: 4 },
-      trainer: { activity: 'trainSegment', taskQueue: 'history-train' },
-    });
-    await cluster.begin(study);
-    await cluster.result(study);
+    for (const [name, more] of Object.entries(recorded)) {
+      const study = studyOf({
+        name,
+        seed: 2,
+        space: { x: { float: [0, 1] } },
+        trainer: { activity: 'trainSegment', taskQueue: 'history-train' },
+        ...more,
+      });
+      await cluster.begin(study);
+      await cluster.result(study);
+    }
     const client = await cluster.client();
     mkdirSync(folder, { recursive: true });
     for await (const { workflowId } of client.workflow.list()) {
