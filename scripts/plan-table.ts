@@ -12,7 +12,7 @@ export function planTable(study: Study, epochSeconds?: number): string {
       round.trials,
       round.from,
       round.to,
-      round.decisionPoint ?? '-',
+      round.decisionPoint ?? (study.predictor.type === 'fast' && round.to - round.from > 1 ? 'each' : '-'),
       round.trials * (round.to - round.from),
     ])
   );
@@ -38,9 +38,9 @@ export function planTable(study: Study, epochSeconds?: number): string {
     lines.push('one iteration shown; it repeats until a limit');
   if (epochSeconds !== undefined) {
     const all = plan.epochs * epochSeconds;
-    lines.push(
-      `at ${epochSeconds} s each: ${duration(all)} of training, at best ${duration(all / study.parallelism)} with ${study.parallelism} at once`
-    );
+    const atOnce = `at best ${duration(all / study.parallelism)} with ${study.parallelism} at once`;
+    const time = study.predictor.type === 'fast' ? 'one trial after the other' : atOnce;
+    lines.push(`at ${epochSeconds} s each: ${duration(all)} of training, ${time}`);
   }
   return lines.join('\n');
 }
