@@ -122,8 +122,9 @@ function events(
   if (status?.best && status.brackets.some((bracket) => bracket.asynchronous)) {
     const { trial, value, budget } = status.best;
     lines.push({
-      key: `best ${trial} ${budget}`,
-      text: `best so far ${short(value)} of ${trial} at ${budget} (${spentText(status, status.epochs)})`,
+      // Until the end the trial is not known.
+      key: `best ${value} ${budget}`,
+      text: `best so far ${short(value)}${trial && ` of ${trial}`} at ${budget} (${spentText(status, status.epochs)})`,
     });
   }
   if (status && ['paused', 'stopping'].includes(status.phase)) {

@@ -17,13 +17,26 @@ export function planTable(study: Study, epochSeconds?: number): string {
     ])
   );
   const lines = [
-    table(['bracket', 'round', 'trials', 'from', 'to', 'decision', study.budgetUnit], rows),
+    table(
+      [
+        'bracket',
+        study.scheduler.type === 'asha' ? 'rung' : 'round',
+        'trials',
+        'from',
+        'to',
+        'decision',
+        study.budgetUnit,
+      ],
+      rows
+    ),
     '',
     `${plan.trials} trials, ${plan.epochs} ${study.budgetUnit} with resume from checkpoints, ${plan.epochsFromScratch} from scratch`,
   ];
   if (study.scheduler.type === 'asha') {
     const many = study.scheduler.trials === 'untilLimit' ? `, shown for ${plan.trials} trials` : '';
-    lines.push(`asha: about, for it promotes before a rung is complete and corrects itself later${many}`);
+    lines.push(
+      `asha: an estimate, no bound: it promotes before a rung is complete, and of few trials trains up to twice as much${many}`
+    );
   } else if (study.predictor.type === 'swift') {
     const together = study.scheduler.type === 'hyperband' && study.scheduler.order === 'together';
     lines.push(

@@ -63,7 +63,10 @@ export function addInspectCommands(program: Command): void {
           options.sort
         );
         const cells = rows.map((row) => [row.id, row.fate, row.epochs, short(row.value), JSON.stringify(row.config)]);
-        print(options, rows, table(['trial', 'fate', 'epochs', 'value', 'configuration'], cells));
+        const none = 'no trials yet; those of an ASHA study appear in blocks, as they are recorded';
+        const nothing = options.fate === undefined ? none : `no trial is ${options.fate}`;
+        const shown = table(['trial', 'fate', 'epochs', 'value', 'configuration'], cells);
+        print(options, rows, rows.length === 0 ? nothing : shown);
       }),
     'everband trials digits --fate completed --sort -value'
   );
