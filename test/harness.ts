@@ -86,13 +86,17 @@ export function generatedCurves(rows: number, epochs: number): string {
 /** A study's name is in its record; everything else must be the same. */
 export const nameless = (record: StudyRecord) => canonicalJson({ ...record, study: '' });
 
+export type Victim = 'trainer' | 'orchestrator' | 'server';
+
 export class Cluster {
   readonly stateDir = mkdtempSync(path.join(os.tmpdir(), 'everband-test-'));
   private readonly workers = new Set<ChildProcess>();
   private server: ServerInfo | null = null;
+  private settings: Record<string, string | number> = {};
   private connection: Connection | null = null;
 
   async start(settings: Record<string, string | number> = {}): Promise<ServerInfo> {
+    this.settings = settings;
     this.server = await startServer(this.stateDir, () => undefined, settings);
     return this.server;
   }
@@ -127,6 +131,31 @@ export class Cluster {
       child.once('exit', (code) => reject(new Error(`worker ended with ${code}: ${errors}`)));
     });
     return child;
+  }
+
+  /** Runs a study while processes are killed with -9 and started again, one after the other, `pause()` ms apart. */
+  async finishUnderFire(study: Study, victims: readonly Victim[], pause: () => number): Promise<StudyResult> {
+    const start = {
+      trainer: () => this.worker(['train'], 4),
+      orchestrator: () => this.worker(['orchestrate', 'predict']),
+    };
+    const workers = { trainer: await start.trainer(), orchestrator: await start.orchestrator() };
+    await this.begin(study);
+    for (const victim of victims) {
+      await sleep(pause());
+      if (victim === 'server') {
+        this.killServer();
+        await sleep(300);
+        await this.start(this.settings);
+      } else {
+        await ended(workers[victim], 'SIGKILL');
+        workers[victim] = await start[victim]();
+      }
+    }
+    const result = await this.result(study);
+    await ended(workers.trainer);
+    await ended(workers.orchestrator);
+    return result;
   }
 
   /** Runs the command and gives what it printed. */

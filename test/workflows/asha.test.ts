@@ -28,34 +28,15 @@ describe('ASHA through Temporal', function () {
 
   it('loses no checkpointed epoch and trains none twice, whatever is killed -9', async () => {
     const one = slow('asha-killed', 150);
-    let orchestrator = await cluster.worker(['orchestrate', 'predict']);
-    let trainer = await cluster.worker(['train'], 4);
-    await cluster.begin(one);
     const random = stream(5, 'kills');
     const victims = ['trainer', 'orchestrator', 'server', 'trainer'] as const;
-    for (const victim of victims) {
-      await sleep(700 + random.below(1200));
-      if (victim === 'trainer') {
-        await ended(trainer, 'SIGKILL');
-        trainer = await cluster.worker(['train'], 4);
-      } else if (victim === 'orchestrator') {
-        await ended(orchestrator, 'SIGKILL');
-        orchestrator = await cluster.worker(['orchestrate', 'predict']);
-      } else {
-        cluster.killServer();
-        await sleep(300);
-        await cluster.start();
-      }
-    }
-    const result = await cluster.result(one);
+    const result = await cluster.finishUnderFire(one, victims, () => 700 + random.below(1200));
     const record = cluster.record(one);
     sound(one, record);
     assert.equal(result.trials, 18);
     // A kill costs every slot at most the epoch it was in.
     const again = trainedAgain(cluster.stateDir, one);
     assert.ok(again <= 2 * 4, `${again} epochs trained again after 2 kills of 4 slots`);
-    await ended(trainer);
-    await ended(orchestrator);
   });
 
   it('goes on in a new run with jobs in flight, pauses and resumes there', async () => {
