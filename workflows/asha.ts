@@ -92,6 +92,7 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
       carried: { state, rounds, best, recorded, parked: pool.stillParked },
     });
   }
+  setCurrentDetails(bracketDetails(study, chronicle.status('done')));
   return {
     memory: emptyMemory,
     epochs: state.epochs,
