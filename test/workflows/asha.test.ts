@@ -42,7 +42,11 @@ describe('ASHA through Temporal', function () {
   it('goes on in a new run with jobs in flight, pauses and resumes there', async () => {
     const orchestrator = await cluster.worker(['orchestrate', 'predict']);
     const trainer = await cluster.worker(['train'], 4);
-    const one = slow('asha-runs', 30, { scheduler: { type: 'asha', R: 9, eta: 3, trials: 60 } });
+    const one = slow('asha-runs', 30, {
+      scheduler: { type: 'asha', R: 9, eta: 3, trials: 60 },
+      // A busy machine must not look like a lost worker here.
+      training: { heartbeatSeconds: 30, graceSeconds: 30 },
+    });
     await cluster.begin(one);
     await sleep(4000);
     assert.equal((await cluster.everband('pause', one.name)).code, 0);
