@@ -57,8 +57,8 @@ interface Flight {
 export class AshaRun {
   private readonly asha: Asha;
   private ended: AshaResult['ended'] = 'finished';
-  /** No job starts any more. */
-  private closing = false;
+  /** Before `run`, and towards the end, no job starts. */
+  private closing = true;
   private interrupted = false;
   private running = 0;
   private resolve: (result: AshaResult) => void = () => undefined;
@@ -77,12 +77,13 @@ export class AshaRun {
     return new Promise<AshaResult>((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
+      this.closing = false;
       for (const job of [...this.asha.inFlight]) this.start(job);
       this.fill();
     });
   }
 
-  /** Gives free slots work; call it when `slots()` has grown. */
+  /** Gives free slots work; call it when `slots()` has grown, which may be before `run`. */
   fill(): void {
     while (!this.closing && this.running < this.effects.slots()) {
       const job = this.asha.next();
@@ -147,14 +148,14 @@ export class AshaRun {
     const threshold = asha.threshold(job.rung);
     const at = { study, rung: round.to, p };
     const question = threshold === null ? null : questionOf(asha.memory, at, rule, [runner.curve()]);
-    if (threshold === null || question === null || typeof question === 'string') return this.train(flight, round.to);
+    if (threshold === null || question === null || typeof question === 'string') return this.goOn(flight);
     // Noted before the answer: a question asked meanwhile uses the same model.
     asha.memory = noteAsked(asha.memory, at, question.trainedOn);
     const answer = await this.effects.predict(question.request);
     this.effects.happened(`${job.trial}?${p}`);
     asha.memory = noteSolved(asha.memory, at, answer);
     const predicted = answer.outcome === 'predicted' ? (answer.losses[0] as number) : NaN;
-    if (!Number.isFinite(predicted)) return this.train(flight, round.to);
+    if (!Number.isFinite(predicted)) return this.goOn(flight);
     return this.verdict(flight, p, { predicted, loss: predicted, threshold, trained: question.fresh });
   }
 
@@ -163,7 +164,7 @@ export class AshaRun {
     p: number,
     said: { predicted: number | null; loss: number; threshold: number | null; trained: boolean }
   ): Promise<void> {
-    const { job, runner } = flight;
+    const { runner } = flight;
     const { predicted, loss, threshold, trained } = said;
     if (threshold !== null) {
       const goesOn = !(loss > threshold);
@@ -178,9 +179,14 @@ export class AshaRun {
       };
       flight.asked = { prediction, trained };
     }
-    if (runner.end === 'stopped') return Promise.resolve(this.close(flight));
-    this.asha.pass(job, { values: [...runner.values], asked: flight.asked });
-    return this.train(flight, flight.round.to);
+    return runner.end === 'stopped' ? Promise.resolve(this.close(flight)) : this.goOn(flight);
+  }
+
+  /** Past the decision point, asked or not: a run that goes on from the state does not ask about it again. */
+  private goOn(flight: Flight): Promise<void> {
+    const { asked, job, round, runner } = flight;
+    this.asha.pass(job, { values: [...runner.values], asked });
+    return this.train(flight, round.to);
   }
 
   /** Stays in flight: the next run of the study asks for the same again. */

@@ -4,6 +4,7 @@ import './colours.js';
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { CliError } from './errors.js';
+import { addDataCommands } from './commands/data.js';
 import { addInspectCommands } from './commands/inspect.js';
 import { addOperateCommands } from './commands/operate.js';
 import { addRunCommands } from './commands/run.js';
@@ -35,6 +36,7 @@ addRunCommands(program);
 addServeCommands(program);
 addInspectCommands(program);
 addOperateCommands(program);
+addDataCommands(program);
 addSimulateCommand(program);
 
 // A reader that has seen enough (`everband trials digits | head`) is no failure.

@@ -1,6 +1,6 @@
 /** A real server and real worker processes in a folder of their own, for tests. Ends only what it started. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +25,18 @@ const cli = fileURLToPath(new URL('../dist/scripts/everband.js', import.meta.url
 export function dataFolder(test: Mocha.Context): string {
   const folder = process.env['EVERBAND_DATA'];
   if (folder) return folder;
-  const message = 'EVERBAND_DATA is not set: point it at the folder that holds curves/mlpf.csv';
+  const message =
+    'EVERBAND_DATA is not set: `everband data` fetches curves/mlpf.csv and its like, and says what to set';
+  if (process.env['CI']) throw new Error(message);
+  console.log(`      skipped: ${message}`);
+  return test.skip();
+}
+
+/** The Python of python/.venv; without it the test says what is missing, and fails in CI. */
+export function pythonOf(test: Mocha.Context): string {
+  const python = fileURLToPath(new URL('../python/.venv/bin/python', import.meta.url));
+  if (existsSync(python)) return python;
+  const message = 'python/.venv is missing: npm run setup -- --python';
   if (process.env['CI']) throw new Error(message);
   console.log(`      skipped: ${message}`);
   return test.skip();
@@ -75,13 +86,17 @@ export function generatedCurves(rows: number, epochs: number): string {
 /** A study's name is in its record; everything else must be the same. */
 export const nameless = (record: StudyRecord) => canonicalJson({ ...record, study: '' });
 
+export type Victim = 'trainer' | 'orchestrator' | 'server';
+
 export class Cluster {
   readonly stateDir = mkdtempSync(path.join(os.tmpdir(), 'everband-test-'));
   private readonly workers = new Set<ChildProcess>();
   private server: ServerInfo | null = null;
+  private settings: Record<string, string | number> = {};
   private connection: Connection | null = null;
 
   async start(settings: Record<string, string | number> = {}): Promise<ServerInfo> {
+    this.settings = settings;
     this.server = await startServer(this.stateDir, () => undefined, settings);
     return this.server;
   }
@@ -116,6 +131,31 @@ export class Cluster {
       child.once('exit', (code) => reject(new Error(`worker ended with ${code}: ${errors}`)));
     });
     return child;
+  }
+
+  /** Runs a study while processes are killed with -9 and started again, one after the other, `pause()` ms apart. */
+  async finishUnderFire(study: Study, victims: readonly Victim[], pause: () => number): Promise<StudyResult> {
+    const start = {
+      trainer: () => this.worker(['train'], 4),
+      orchestrator: () => this.worker(['orchestrate', 'predict']),
+    };
+    const workers = { trainer: await start.trainer(), orchestrator: await start.orchestrator() };
+    await this.begin(study);
+    for (const victim of victims) {
+      await sleep(pause());
+      if (victim === 'server') {
+        this.killServer();
+        await sleep(300);
+        await this.start(this.settings);
+      } else {
+        await ended(workers[victim], 'SIGKILL');
+        workers[victim] = await start[victim]();
+      }
+    }
+    const result = await this.result(study);
+    await ended(workers.trainer);
+    await ended(workers.orchestrator);
+    return result;
   }
 
   /** Runs the command and gives what it printed. */

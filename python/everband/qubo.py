@@ -26,7 +26,7 @@ from dwave.samplers import SimulatedAnnealingSampler
 from minorminer.busclique import find_clique_embedding
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 from temporalio.worker import Worker
 
 from .chips import Chip, Gone, MockChip, Qpu, SolverFailed, redacted
@@ -166,7 +166,7 @@ def _submit(
     most, used = request.get("maxQpuSeconds"), request.get("qpuSecondsUsed") or 0
     if most is not None and used + estimate > most:
         message = f"{reads} reads take about {estimate:.3g} s of QPU time; {used:.3g} s of {most:.3g} s are used"
-        raise ApplicationError(message, type="QpuLimit", non_retryable=True)
+        raise ApplicationError(message, type="QpuLimit", non_retryable=True, category=ApplicationErrorCategory.BENIGN)
     strength = request.get("chainMultiplier", 10) * math.ceil(_largest(model))
     graph = chip.graph()
     return chip.submit(embed_bqm(model, chains, graph, chain_strength=strength), reads, label)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -7,36 +7,8 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { parse } from 'yaml';
 import type { StudyRecord } from '../../core/record.js';
 import { reportHtml } from '../../report/html.js';
+import { browserPath, flags } from '../browser.js';
 import { exampleRecord } from './example.js';
-
-/** A browser on PATH; without one the tests say how to get it, and fail in CI. */
-function browserPath(test: Mocha.Context): string {
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
-    for (const folder of (process.env['PATH'] ?? '').split(path.delimiter)) {
-      const file = path.join(folder, name);
-      try {
-        accessSync(file, constants.X_OK);
-        return file;
-      } catch {
-        continue;
-      }
-    }
-  }
-  const message = 'no chromium on PATH: install it with `apt-get install chromium`';
-  if (process.env['CI'] === 'true') throw new Error(message);
-  console.log(`      skipped: ${message}`);
-  return test.skip();
-}
-
-const flags = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 describe('report in a browser', function () {
   this.timeout(60_000);

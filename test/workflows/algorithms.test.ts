@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { canonicalJson } from '../../core/record.js';
+import type { ReplayTrainer } from '../../core/study.js';
+import { replay } from '../../simulate/curves.js';
+import { inOrder } from '../../simulate/in-order.js';
+import { readTable } from '../../trainers/replay.js';
 import { Cluster, dataFolder, reference, studyOf } from '../harness.js';
 
 /** Every synchronous algorithm on taskset, whose rows diverge, at a size that takes seconds. */
@@ -45,6 +49,25 @@ describe('every algorithm through Temporal', function () {
       const text = canonicalJson(cluster.record(one));
       assert.equal(text, canonicalJson(await reference(one)));
       assert.doesNotMatch(text, /NaN|Infinity/);
+    });
+  }
+
+  const asynchronous: Record<string, object> = {
+    asha: {},
+    'asha-median': { predictor: 'median' },
+    'swift-asha': { predictor: { type: 'swift', minCurves: 5 } },
+    'asha-tpe': { sampler: 'tpe' },
+  };
+  for (const [name, more] of Object.entries(asynchronous)) {
+    it(`comes to the same bytes when told in the order that was recorded: ${name}`, async function () {
+      const one = study(this, name, { scheduler: { type: 'asha', R: 50, eta: 3, trials: 150 }, ...more });
+      await cluster.begin(one);
+      await cluster.result(one);
+      const record = cluster.record(one);
+      const table = readTable(one.trainer as ReplayTrainer);
+      const again = await inOrder(one, replay(one, table), record.brackets[0]?.order ?? []);
+      assert.equal(canonicalJson(again), canonicalJson(record));
+      assert.ok(name !== 'swift-asha' || record.result.fates.stopped > 0);
     });
   }
 });

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { canonicalJson } from '../../core/record.js';
 import type { SegmentOutcome, Trial } from '../../core/trial.js';
-import { Cluster, ended, reference, studyOf } from '../harness.js';
+import { Cluster, ended, pythonOf, reference, studyOf } from '../harness.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const python = path.join(root, 'python', '.venv', 'bin', 'python');
 
 describe('a Python worker on the temporalio package', function () {
   this.timeout(120_000);
@@ -16,12 +15,7 @@ describe('a Python worker on the temporalio package', function () {
 
   let worker: ChildProcess | null = null;
   before(async function () {
-    if (!existsSync(python)) {
-      const message = 'python/.venv is missing: npm run setup -- --python';
-      if (process.env['CI']) throw new Error(message);
-      console.log(`      skipped: ${message}`);
-      this.skip();
-    }
+    const python = pythonOf(this);
     const server = await cluster.start();
     await cluster.worker(['orchestrate', 'predict']);
     const script = path.join(root, 'test', 'fixtures', 'python_worker.py');

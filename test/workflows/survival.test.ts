@@ -51,32 +51,14 @@ describe('what a study survives', function () {
   it('gives the same bytes when trainers, orchestrator and server are killed -9 again and again', async () => {
     const one = study('killed', { space: { x: { float: [0, 1] }, ms: { fixed: 250 }, divergesAbove: { fixed: 0.9 } } });
     const wanted = await reference(one, train);
-    let orchestrator = await cluster.worker(['orchestrate', 'predict']);
-    let trainer = await cluster.worker(['train'], 4);
-    await cluster.begin(one);
     const random = stream(11, 'kills');
-    for (const victim of ['trainer', 'orchestrator', 'server', 'trainer', 'orchestrator'] as const) {
-      await sleep(500 + random.below(1500));
-      if (victim === 'trainer') {
-        await ended(trainer, 'SIGKILL');
-        trainer = await cluster.worker(['train'], 4);
-      } else if (victim === 'orchestrator') {
-        await ended(orchestrator, 'SIGKILL');
-        orchestrator = await cluster.worker(['orchestrate', 'predict']);
-      } else {
-        cluster.killServer();
-        await sleep(300);
-        await cluster.start();
-      }
-    }
-    await cluster.result(one);
+    const victims = ['trainer', 'orchestrator', 'server', 'trainer', 'orchestrator'] as const;
+    await cluster.finishUnderFire(one, victims, () => 500 + random.below(1500));
     assert.equal(canonicalJson(cluster.record(one)), canonicalJson(wanted));
     assert.deepEqual(epochsTwice(cluster.record(one)), []);
     const best = cluster.record(one).result.best?.trial ?? '';
     const kept = readdirSync(path.join(cluster.stateDir, 'studies', one.name, 'checkpoints'));
     assert.deepEqual(kept, [best], 'only the best checkpoint is kept');
-    await ended(trainer);
-    await ended(orchestrator);
   });
 
   it('pauses, refuses nonsense, resumes and comes to the same', async () => {

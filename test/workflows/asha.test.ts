@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { StudyRecord } from '../../core/record.js';
+import { stream } from '../../core/rng.js';
+import type { Study } from '../../core/study.js';
+import { segmentOf } from '../fixtures/slow-trainer.mjs';
+import { Cluster, ended, generatedCurves, sleep, studyOf } from '../harness.js';
+
+const slow = (name: string, ms: number, more: object = {}) =>
+  studyOf({
+    name,
+    seed: 3,
+    space: { x: { float: [0, 1] }, ms: { fixed: ms }, divergesAbove: { fixed: 0.9 } },
+    scheduler: { type: 'asha', R: 9, eta: 3, trials: 18 },
+    trainer: { module: fileURLToPath(new URL('../fixtures/slow-trainer.mjs', import.meta.url)) },
+    parallelism: 4,
+    training: { heartbeatSeconds: 2, graceSeconds: 2 },
+    ...more,
+  });
+
+describe('ASHA through Temporal', function () {
+  this.timeout(240_000);
+  const cluster = new Cluster();
+  before(() => cluster.start({ 'limit.historyCount.suggestContinueAsNew': 80 }));
+  after(() => cluster.end());
+
+  it('loses no checkpointed epoch and trains none twice, whatever is killed -9', async () => {
+    const one = slow('asha-killed', 150);
+    const random = stream(5, 'kills');
+    const victims = ['trainer', 'orchestrator', 'server', 'trainer'] as const;
+    const result = await cluster.finishUnderFire(one, victims, () => 700 + random.below(1200));
+    const record = cluster.record(one);
+    sound(one, record);
+    assert.equal(result.trials, 18);
+    // A kill costs every slot at most the epoch it was in.
+    const again = trainedAgain(cluster.stateDir, one);
+    assert.ok(again <= 2 * 4, `${again} epochs trained again after 2 kills of 4 slots`);
+  });
+
+  it('goes on in a new run with jobs in flight, pauses and resumes there', async () => {
+    const orchestrator = await cluster.worker(['orchestrate', 'predict']);
+    const trainer = await cluster.worker(['train'], 4);
+    const one = slow('asha-runs', 30, { scheduler: { type: 'asha', R: 9, eta: 3, trials: 60 } });
+    await cluster.begin(one);
+    await sleep(4000);
+    assert.equal((await cluster.everband('pause', one.name)).code, 0);
+    const spent = async () => {
+      const { out, err } = await cluster.everband('status', one.name, '--json');
+      assert.ok(out, err);
+      return (JSON.parse(out) as { epochs: number }).epochs;
+    };
+    await sleep(1000);
+    const before = await spent();
+    await sleep(1500);
+    assert.equal(await spent(), before);
+    assert.equal((await cluster.everband('parallelism', one.name, '3')).code, 0);
+    assert.equal((await cluster.everband('resume', one.name)).code, 0);
+    await cluster.result(one);
+    sound(one, cluster.record(one));
+    assert.equal(trainedAgain(cluster.stateDir, one), 0, 'whoever is told to stop saves first');
+    const client = await cluster.client();
+    let runs = 0;
+    for await (const _ of client.workflow.list({ query: `WorkflowId = 'everband/${one.name}/b2'` })) runs++;
+    assert.ok(runs > 1, `${runs} runs`);
+    await ended(trainer);
+    await ended(orchestrator);
+  });
+
+  it('stops at the number of epochs, at the target and by hand, with the best so far', async () => {
+    const worker = await cluster.worker(['orchestrate', 'predict', 'train'], 10);
+    const curves = generatedCurves(400, 27);
+    const of = (name: string, more: object) =>
+      studyOf({
+        name,
+        trainer: { replay: curves, columns: 'loss_', secondsPerEpoch: 0.01 },
+        scheduler: { type: 'asha', R: 27, eta: 3, trials: 'untilLimit' },
+        parallelism: 10,
+        ...more,
+      });
+    const limited = of('asha-epochs', { limits: { epochs: 500 } });
+    await cluster.begin(limited);
+    const { ended: why, epochs } = await cluster.result(limited);
+    assert.equal(why, 'epochLimit');
+    assert.ok(epochs <= 500 && epochs > 400, `${epochs} epochs`);
+    sound(limited, cluster.record(limited));
+
+    const target = of('asha-target', { limits: { target: 0.05 } });
+    await cluster.begin(target);
+    const reached = await cluster.result(target);
+    assert.equal(reached.ended, 'target');
+    assert.ok((reached.best?.value ?? 1) <= 0.05);
+
+    const byHand = of('asha-stopped', { limits: { deadlineSeconds: 600 } });
+    await cluster.begin(byHand);
+    await sleep(3000);
+    assert.equal((await cluster.everband('stop', byHand.name)).code, 0);
+    const stopped = await cluster.result(byHand);
+    assert.equal(stopped.ended, 'stopped');
+    assert.ok(stopped.best !== null);
+    sound(byHand, cluster.record(byHand));
+    const { out } = await cluster.everband('trials', byHand.name);
+    assert.match(out, /b3-t000/);
+    await ended(worker);
+  });
+});
+
+/** Every curve is the trainer's, every promotion from the rung below, nobody twice in a rung. */
+function sound(study: Study, record: StudyRecord): void {
+  const rounds = record.brackets[0]?.rounds ?? [];
+  for (const [k, round] of rounds.entries()) {
+    assert.equal(new Set(round.trials).size, round.trials.length);
+    const below = new Set(rounds[k - 1]?.promoted ?? round.trials);
+    for (const trial of round.trials) assert.ok(below.has(trial), `${trial} came to rung ${k} from nowhere`);
+  }
+  if (study.trainer.type !== 'module') return;
+  for (const trial of record.trials) {
+    const truth = segmentOf(trial as never, 0, trial.values.length);
+    assert.deepEqual(trial.values, truth.values, trial.id);
+  }
+}
+
+/** Epochs that stand in the logs of a study more than once. */
+function trainedAgain(stateDir: string, study: Study): number {
+  const logs = path.join(stateDir, 'studies', study.name, 'logs');
+  let again = 0;
+  for (const file of readdirSync(logs)) {
+    const lines = readFileSync(path.join(logs, file), 'utf8').split('\n');
+    const epochs = lines.flatMap((line) => /^\{"epoch":(\d+)/.exec(line)?.[1] ?? []);
+    again += epochs.length - new Set(epochs).size;
+  }
+  return again;
+}
