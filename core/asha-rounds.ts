@@ -72,7 +72,7 @@ function ashaRounds(
                 sentOn: own.filter(({ prediction }) => !prediction).map(({ outcome }) => outcome.id),
                 predictions: asked.flatMap(({ prediction }) => prediction ?? []),
                 threshold: asked.at(-1)?.prediction?.threshold ?? null,
-                trainedOn: 0,
+                trainedOn: Math.max(0, ...asked.map(({ trainedOn }) => trainedOn ?? 0)),
                 modelsTrained: own.filter(({ trained }) => trained).length,
               },
         epochs: outcomes.reduce((sum, outcome) => sum + outcome.epochs, 0),

@@ -16,6 +16,8 @@ export interface Asked {
   readonly prediction?: PredictionRecord;
   /** Whether the question trained a model. */
   readonly trained?: boolean;
+  /** Curves the model that answered was trained on. */
+  readonly trainedOn?: number;
 }
 
 /** Training trial `trial` (its index) up to rung `rung` (0-based). */

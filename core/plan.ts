@@ -140,6 +140,16 @@ export function planStudy(scheduler: Scheduler, predictor: Predictor, iterations
   };
 }
 
+/** Most epochs the study trains; null where nothing says: ASHA and endless iterations, without a limit of epochs. */
+export function epochBound({
+  scheduler,
+  predictor,
+  limits,
+}: Pick<Study, 'scheduler' | 'predictor' | 'limits'>): number | null {
+  const open = scheduler.type === 'asha' || iterationsOf(scheduler) === Infinity;
+  return open ? (limits.epochs ?? null) : planStudy(scheduler, predictor).epochs;
+}
+
 /** Every decision point the plan has for rung `to`: a model is trained once for each. */
 export function decisionPointsOf(study: Pick<Study, 'scheduler' | 'predictor'>, to: number): number[] {
   const rounds = planIteration(study.scheduler, study.predictor, 1)

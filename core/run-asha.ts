@@ -137,7 +137,7 @@ export class AshaRun {
       const loss = flight.runner.loss();
       this.asha.memory = { ...memory, seen: { ...memory.seen, [p]: [...earlier, loss] } };
       const median = earlier.length < predictor.minTrials ? null : quantile(earlier, 0.5);
-      return this.verdict(flight, p, { predicted: null, loss, threshold: median, trained: false });
+      return this.verdict(flight, p, { predicted: null, loss, threshold: median });
     }
     return predictor.type === 'swift' ? this.predict(flight, p, predictor) : this.train(flight, flight.round.to);
   }
@@ -156,16 +156,22 @@ export class AshaRun {
     asha.memory = noteSolved(asha.memory, at, answer);
     const predicted = answer.outcome === 'predicted' ? (answer.losses[0] as number) : NaN;
     if (!Number.isFinite(predicted)) return this.goOn(flight);
-    return this.verdict(flight, p, { predicted, loss: predicted, threshold, trained: question.fresh });
+    const { fresh, trainedOn } = question;
+    return this.verdict(flight, p, { predicted, loss: predicted, threshold, model: { trained: fresh, trainedOn } });
   }
 
   private verdict(
     flight: Flight,
     p: number,
-    said: { predicted: number | null; loss: number; threshold: number | null; trained: boolean }
+    said: {
+      predicted: number | null;
+      loss: number;
+      threshold: number | null;
+      model?: Pick<Asked, 'trained' | 'trainedOn'>;
+    }
   ): Promise<void> {
     const { runner } = flight;
-    const { predicted, loss, threshold, trained } = said;
+    const { predicted, loss, threshold, model } = said;
     if (threshold !== null) {
       const goesOn = !(loss > threshold);
       if (!goesOn) runner.end = 'stopped';
@@ -177,7 +183,7 @@ export class AshaRun {
         threshold: metric(threshold),
         goesOn,
       };
-      flight.asked = { prediction, trained };
+      flight.asked = { prediction, ...model };
     }
     return runner.end === 'stopped' ? Promise.resolve(this.close(flight)) : this.goOn(flight);
   }

@@ -1,29 +1,31 @@
 /** One self-contained HTML file of a study: nothing is fetched when it is opened, and no script but its own runs. */
 import { createHash } from 'node:crypto';
-import type { StudyRecord, StudyResult, TrialRecord } from '../core/record.js';
+import type { StudyRecord, TrialRecord } from '../core/record.js';
 import { bracketsTable, placesOf } from './brackets.js';
 import { curvesNote, curvesSvg } from './curves.js';
-import { count, embed, escape, plural, short, shown, toYaml } from './markup.js';
-import { predictionsFigure, roundsTable } from './predictions.js';
+import { footer, headline } from './headline.js';
+import { count, embed, escape, mark, plural, short, shown, toYaml } from './markup.js';
+import { decisionsFigure, decisionsTitle } from './predictions.js';
+import { roundsTable, roundWord } from './rounds.js';
 import { script } from './script.js';
 import { style } from './style.js';
 import { epochsOf, fates, noteOf, paramNames, paramOf } from './trials.js';
 
-const endings: Record<StudyResult['ended'], string> = {
-  finished: 'Finished: the plan ran to its end',
-  epochLimit: 'Ended at its limit of epochs',
-  target: 'Ended early: the target was reached',
-  deadline: 'Ended at its deadline',
-  stopped: 'Stopped before the end of its plan',
-};
+type Section = [id: string, title: string, about: string, body: string];
 
 /** The report of a finished study, or of the closed rounds of one that still runs. */
 export function reportHtml(record: StudyRecord): string {
-  const sections: [id: string, title: string, about: string, body: string][] = [
+  const decisions = decisionsTitle(record);
+  const sections: Section[] = [
     ['curves', 'Learning curves', curvesNote(record), curves(record)],
-    ['brackets', 'Brackets', 'One dot a trial, ranked best first.', placesLegend(record) + bracketsTable(record)],
-    ['predictions', 'Predictions against truth', '', predictionsFigure(record)],
-    ['rounds', 'Rounds and decision points', '', roundsTable(record)],
+    ['brackets', 'Brackets', bracketsNote(record), placesLegend(record) + bracketsTable(record)],
+    ...(decisions === null ? [] : [['predictions', decisions, '', decisionsFigure(record)] satisfies Section]),
+    [
+      'rounds',
+      `${roundWord(record) === 'rung' ? 'Rungs' : 'Rounds'}${decisions === null ? '' : ' and decision points'}`,
+      '',
+      roundsTable(record),
+    ],
     ['trials', 'Trials', 'Longest trained first, then best; a column head sorts.', trialsTable(record)],
   ];
   const hash = createHash('sha256').update(script).digest('base64');
@@ -72,34 +74,6 @@ function dataOf(record: StudyRecord): unknown {
   };
 }
 
-function headline(record: StudyRecord): string {
-  const { best, epochs, plannedEpochs, ended } = record.result;
-  const { metric, mode } = record.objective;
-  const spent = plannedEpochs > 0 ? Math.min(epochs / plannedEpochs, 1) : 1;
-  const left = Math.max(plannedEpochs - epochs, 0);
-  const share = plannedEpochs > 0 ? (100 * left) / plannedEpochs : 0;
-  const saved = ended === 'finished' ? 'saved' : 'of the plan not trained';
-  const chips = fates
-    .filter((fate) => record.result.fates[fate] > 0)
-    .map((fate) => `<span class="chip">${mark(fate)}${count(record.result.fates[fate])} ${fate}</span>`);
-  return `<section class="headline">
-<h1>${escape(record.study)}</h1>
-<p class="ending ended-${ended}">${endings[ended]}</p>
-<dl class="facts">
-<div class="main"><dt>best ${escape(metric)}</dt><dd>${best ? short(best.value) : 'none'}<small>${best ? `${escape(best.trial)} at ${plural(best.budget, 'epoch')}${best.reachedMaxBudget ? '' : `, short of ${count(record.scheduler.maxBudget)}`}` : 'no trial reached a rung'}; ${mode === 'minimise' ? 'lower' : 'higher'} is better</small></dd></div>
-<div><dt>epochs trained</dt><dd>${count(epochs)} <span>of ${count(plannedEpochs)}</span><small>planned without a predictor</small></dd></div>
-<div><dt>${saved}</dt><dd>${share.toFixed(1)} %<small>${plural(left, 'epoch')}</small></dd></div>
-<div><dt>trials</dt><dd>${count(record.result.trials)}<small>${plural(record.brackets.length, 'bracket')}</small></dd></div>
-</dl>
-<div class="meter" role="img" aria-label="${count(epochs)} of ${plural(plannedEpochs, 'planned epoch')} trained"><i style="width:${(100 * spent).toFixed(2)}%"></i></div>
-<p class="chips">${chips.join('')}</p>
-</section>`;
-}
-
-function mark(place: string): string {
-  return `<i class="d-${place}"></i>`;
-}
-
 function bestConfig(record: StudyRecord): string {
   const { best } = record.result;
   if (!best) return '<p class="quiet">No trial reached a rung, so there is no best configuration.</p>';
@@ -128,6 +102,11 @@ function curves(record: StudyRecord): string {
         `<label class="toggle"><input type="checkbox" checked data-fate="${fate}">${mark(fate)}${fate} <small>${count(record.result.fates[fate])}</small></label>`
     );
   return `<div class="toggles" role="group" aria-label="Show curves by fate">${toggles.join('')}</div><div class="scroll plot">${curvesSvg(record)}</div>`;
+}
+
+function bracketsNote({ scheduler }: StudyRecord): string {
+  const early = ' ASHA promotes while a rung still fills: some that were promoted rank lower in the end.';
+  return `One dot a trial, ranked best first.${scheduler.type === 'asha' ? early : ''}`;
 }
 
 function placesLegend(record: StudyRecord): string {
@@ -171,24 +150,4 @@ function trialsTable(record: StudyRecord): string {
       `<th scope="col"${number ? ' class="n"' : ''} data-key="${key}"><button type="button">${escape(name)}</button></th>`
   );
   return `<p class="filter"><label>Filter <input type="search" id="filter" autocomplete="off" spellcheck="false" placeholder="id, fate or value"></label> <output id="matches">${plural(order.length, 'trial')}</output></p><div class="scroll tall" tabindex="0" role="region" aria-label="Trials"><table id="table"><thead><tr>${headCells.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
-}
-
-const schedulerNames = { full: 'full training', successiveHalving: 'successive halving', asha: 'ASHA' } as const;
-
-function footer(record: StudyRecord): string {
-  const { scheduler, predictor, result } = record;
-  const facts = [
-    `seed ${record.seed}`,
-    scheduler.type === 'hyperband'
-      ? `Hyperband, R = ${scheduler.maxBudget}, eta = ${scheduler.eta}`
-      : `${schedulerNames[scheduler.type]} to ${scheduler.maxBudget}`,
-    predictor.type === 'none'
-      ? 'no predictor'
-      : predictor.type === 'median'
-        ? `median rule, at least ${predictor.minTrials} trials`
-        : `${predictor.type} predictor ${predictor.model.type}, at least ${predictor.minCurves} curves`,
-    ...(result.duplicatesAvoided > 0 ? [`${plural(result.duplicatesAvoided, 'duplicate')} avoided`] : []),
-    ...(result.duplicatesKept > 0 ? [`${plural(result.duplicatesKept, 'duplicate')} kept`] : []),
-  ];
-  return facts.map((fact) => `<span>${escape(fact)}</span>`).join('');
 }

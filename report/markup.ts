@@ -35,6 +35,11 @@ export function plural(value: number, word: string): string {
   return `${count(value)} ${word}${value === 1 ? '' : 's'}`;
 }
 
+/** The sign of a fate, before its name. */
+export function mark(place: string): string {
+  return `<i class="d-${place}"></i>`;
+}
+
 /** A coordinate: one decimal is a tenth of a pixel. */
 export function px(value: number): string {
   return String(Math.round(value * 10) / 10);

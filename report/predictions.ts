@@ -1,117 +1,114 @@
-/** Decision points: what was predicted, what was decided, and what came of it. */
-import type { RoundRecord, StudyRecord } from '../core/record.js';
-import { count, escape, plural, px, short } from './markup.js';
-import { scaleOf } from './scale.js';
+/** Decision points: what was predicted or measured there, what was decided, and what came of it. */
+import type { StudyRecord } from '../core/record.js';
+import { count, escape, short } from './markup.js';
+import { roundWord, roundsOf } from './rounds.js';
+import { scatter, type Mark } from './scatter.js';
 
-interface Prediction {
-  readonly trial: number;
-  readonly predicted: number;
-  /** The metric at the rung; undefined for a stopped trial and one that never got there. */
-  readonly truth: number | undefined;
-  readonly goesOn: boolean;
+/** What the figure is called; null for a study whose trials nobody is asked about. */
+export function decisionsTitle({ predictor }: StudyRecord): string | null {
+  if (predictor.type === 'none') return null;
+  return predictor.type === 'median' ? 'Values against the median' : 'Predictions against truth';
 }
 
-const roundsOf = (record: StudyRecord): RoundRecord[] => record.brackets.flatMap((bracket) => bracket.rounds);
+export function decisionsFigure(record: StudyRecord): string {
+  return record.predictor.type === 'median' ? medianFigure(record) : predictionsFigure(record);
+}
 
-function predictionsOf(record: StudyRecord): Prediction[] {
+/** Truth across, prediction up; a tick at the left for each trial that was stopped, whose truth nobody knows. */
+function predictionsFigure(record: StudyRecord): string {
+  const marks = marksOf(record, ({ predicted }, values, round, goesOn) => {
+    if (predicted === null) return null;
+    const truth = goesOn ? values[round.to - 1] : undefined;
+    const told = `predicted ${short(predicted)}${truth === undefined ? '' : `, came to ${short(truth)}`}`;
+    return { x: truth, y: predicted, told };
+  });
+  if (marks.length === 0)
+    return `<p class="quiet">No trial was predicted: the ${roundWord(record)}s below say why.</p>`;
+  const known = marks.filter((one): one is Mark & { x: number } => one.x !== undefined);
+  const errors = known.map(({ x, y }) => Math.abs(y - x)).sort((a, b) => a - b);
+  const middle = errors[Math.floor(errors.length / 2)];
+  const metric = escape(record.objective.metric);
+  const names = {
+    figure: `Predicted against true ${metric}`,
+    x: `true ${metric} at the rung`,
+    y: `predicted ${metric}`,
+  };
+  const often =
+    record.predictor.type === 'fast' ? ' Trials are asked about after every epoch: their last answer is shown.' : '';
+  return figure(
+    // A trial that went on and never reached its rung has no truth, and is no stopped one either.
+    scatter(
+      marks.filter(({ x, stopped }) => x !== undefined || stopped),
+      names,
+      record.objective
+    ),
+    [
+      ['predicted', count(marks.length)],
+      ...fatesOf(marks),
+      ['median error', middle === undefined || !Number.isFinite(middle) ? 'unknown' : short(middle, 3)],
+    ],
+    'A dot is a trial that went on and reached its rung: on the diagonal the prediction was right. ' +
+      `A tick at the left is a trial stopped on its prediction; its true value was never trained for.${often}`
+  );
+}
+
+/** The median of earlier trials across, the trial's own value up, both at the decision point. */
+function medianFigure(record: StudyRecord): string {
+  const { metric: plain, mode } = record.objective;
+  const marks = marksOf(record, ({ threshold, epoch }, values, { decision }) => {
+    const value = values[(epoch ?? decision?.epoch ?? 0) - 1];
+    if (threshold === undefined || value === undefined) return null;
+    return { x: threshold, y: value, told: `had ${short(value)}, the median ${short(threshold)}` };
+  });
+  if (marks.length === 0) {
+    return '<p class="quiet">No trial was compared: too few came to a decision point before it.</p>';
+  }
+  const metric = escape(plain);
+  const names = {
+    figure: `${metric} at the decision point against the median of earlier trials`,
+    x: `median ${metric} of earlier trials`,
+    y: `${metric} at the decision point`,
+  };
+  return figure(
+    scatter(marks, names, record.objective),
+    [['compared', count(marks.length)], ...fatesOf(marks)],
+    `A dot is a trial at its decision point: ${mode === 'minimise' ? 'above' : 'below'} the diagonal it is worse than the median of ` +
+      'those before it there, and stops.'
+  );
+}
+
+type Round = ReturnType<typeof roundsOf>[number];
+type Prediction = NonNullable<Round['decision']>['predictions'][number];
+
+/** A mark for every trial asked about of which `place` knows where to put it. */
+function marksOf(
+  record: StudyRecord,
+  place: (
+    asked: Prediction,
+    values: readonly number[],
+    round: Round,
+    goesOn: boolean
+  ) => Omit<Mark, 'trial' | 'stopped'> | null
+): Mark[] {
   const index = new Map(record.trials.map((trial, i) => [trial.id, i]));
   return roundsOf(record).flatMap((round) =>
-    (round.decision?.predictions ?? []).flatMap(({ trial: id, predicted, goesOn }) => {
-      const trial = index.get(id) ?? -1;
-      const truth = goesOn ? record.trials[trial]?.values[round.to - 1] : undefined;
-      return predicted === null ? [] : [{ trial, predicted, truth, goesOn }];
+    (round.decision?.predictions ?? []).flatMap((asked) => {
+      const trial = index.get(asked.trial) ?? -1;
+      const placed = place(asked, record.trials[trial]?.values ?? [], round, asked.goesOn);
+      return placed ? [{ ...placed, trial, stopped: !asked.goesOn }] : [];
     })
   );
 }
 
-const size = 420;
-const box = { left: 58, right: size - 14, top: 14, bottom: size - 46 };
-
-/** Truth across, prediction up; a tick at the left for each trial that was stopped, whose truth nobody knows. */
-export function predictionsFigure(record: StudyRecord): string {
-  const all = predictionsOf(record);
-  if (all.length === 0) {
-    return `<p class="quiet">${record.predictor.type === 'none' ? 'This study ran without a predictor.' : 'No trial was predicted: the rounds below say why.'}</p>`;
-  }
-  const known = all.filter((one): one is Prediction & { truth: number } => one.truth !== undefined);
-  const stopped = all.filter((one) => !one.goesOn);
-  const scale = scaleOf(
-    all.flatMap((one) => (one.truth === undefined ? [one.predicted] : [one.predicted, one.truth])),
-    record.objective
-  );
-  const inside = (share: number) => Math.min(Math.max(share, 0), 1);
-  const across = (value: number) => px(box.left + inside(scale.at(value)) * (box.right - box.left));
-  const up = (value: number) => px(box.bottom - inside(scale.at(value)) * (box.bottom - box.top));
-  const grid = scale.ticks.map(
-    (tick, i) =>
-      `<line class="grid" x1="${box.left}" x2="${box.right}" y1="${up(tick)}" y2="${up(tick)}"/><line class="grid" y1="${box.top}" y2="${box.bottom}" x1="${across(tick)}" x2="${across(tick)}"/>` +
-      `<text x="${box.left - 12}" y="${up(tick)}" dy=".35em" text-anchor="end">${short(tick)}</text>` +
-      (scale.ticks.length <= 7 || i % 2 === 0
-        ? `<text x="${across(tick)}" y="${box.bottom + 17}" text-anchor="middle">${short(tick)}</text>`
-        : '')
-  );
-  const ticks = stopped.map(
-    ({ trial, predicted }) =>
-      `<line class="tick" data-t="${trial}" x1="${box.left - 7}" x2="${box.left + 7}" y1="${up(predicted)}" y2="${up(predicted)}"/>`
-  );
-  const dots = known.map(
-    ({ trial, predicted, truth }) =>
-      `<circle data-t="${trial}" data-p="predicted ${short(predicted)}, came to ${short(truth)}" cx="${across(truth)}" cy="${up(predicted)}" r="4"/>`
-  );
-  const errors = known.map((one) => Math.abs(one.predicted - one.truth)).sort((a, b) => a - b);
-  const middle = errors[Math.floor(errors.length / 2)];
-  const facts: [string, string][] = [
-    ['predicted', count(all.length)],
-    ['sent on', count(all.length - stopped.length)],
-    ['stopped', count(stopped.length)],
-    ['median error', middle === undefined || !Number.isFinite(middle) ? 'unknown' : short(middle, 3)],
+function fatesOf(marks: readonly Mark[]): [string, string][] {
+  const stopped = marks.filter((mark) => mark.stopped).length;
+  return [
+    ['went on', count(marks.length - stopped)],
+    ['stopped', count(stopped)],
   ];
-  const metric = escape(record.objective.metric);
-  const scaled = scale.log ? ' (log)' : '';
-  return (
-    `<div class="figure"><svg class="scatter" viewBox="0 0 ${size} ${size}" role="group" tabindex="0" data-nav aria-label="Predicted against true ${metric}. Arrow keys go from trial to trial.">` +
-    `${grid.join('')}<line class="same" x1="${box.left}" y1="${box.bottom}" x2="${box.right}" y2="${box.top}"/>` +
-    `<g class="f-stopped">${ticks.join('')}</g><g class="f-completed">${dots.join('')}</g>` +
-    `<text class="axis" x="${(box.left + box.right) / 2}" y="${size - 8}" text-anchor="middle">true ${metric} at the rung${scaled}</text>` +
-    `<text class="axis" transform="translate(12 ${(box.top + box.bottom) / 2}) rotate(-90)" text-anchor="middle">predicted ${metric}${scaled}</text></svg>` +
-    `<div><dl class="facts small">${facts.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join('')}</dl>` +
-    `<p class="quiet">A dot is a trial that was sent on and reached its rung: on the diagonal the prediction was right. ` +
-    `A tick at the left is a trial stopped on its prediction; its true value was never trained for.</p></div></div>`
-  );
 }
 
-/** One row a round. */
-export function roundsTable(record: StudyRecord): string {
-  const rounds = roundsOf(record);
-  if (rounds.length === 0) return '<p class="quiet">No round was closed.</p>';
-  const decided = rounds.some((round) => round.decision !== null);
-  const head = ['round', 'epochs', 'entered', 'reached', 'promoted', 'trained', 'best'];
-  const more = ['decides at', 'sent on', 'asked', 'stopped', 'threshold', 'learnt from'];
-  const number = (value: string | number) => `<td class="n">${value}</td>`;
-  const rows = rounds.map((round) => {
-    const { decision } = round;
-    const [first] = round.ranking;
-    const cells = [
-      `<th scope="row">${escape(round.bracket)} <small>round ${round.index}</small></th>`,
-      number(`${round.from} to ${round.to}`),
-      ...[round.trials.length, round.ranking.length, round.promoted.length, round.epochs].map(number),
-      number(first ? short(first.value) : ''),
-    ];
-    if (decided && decision === null) cells.push(`<td colspan="${more.length}" class="quiet">no decision point</td>`);
-    if (decision !== null) {
-      cells.push(
-        number(`epoch ${decision.epoch}`),
-        ...[decision.sentOn.length, decision.predictions.length].map(number),
-        number(decision.predictions.filter((one) => !one.goesOn).length),
-        number(decision.threshold === null ? '' : short(decision.threshold)),
-        decision.error === undefined
-          ? number(decision.trainedOn === 0 ? '' : plural(decision.trainedOn, 'curve'))
-          : `<td class="n wrap">no model: ${escape(decision.error)}</td>`
-      );
-    }
-    return `<tr>${cells.join('')}</tr>`;
-  });
-  const names = [...head, ...(decided ? more : [])];
-  const headCells = names.map((name) => `<th scope="col"${name === 'round' ? '' : ' class="n"'}>${name}</th>`);
-  return `<div class="scroll" tabindex="0" role="region" aria-label="Rounds"><table><thead><tr>${headCells.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+function figure(svg: string, facts: readonly (readonly [string, string])[], about: string): string {
+  const terms = facts.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join('');
+  return `<div class="figure">${svg}<div><dl class="facts small">${terms}</dl><p class="quiet">${about}</p></div></div>`;
 }

@@ -30,7 +30,7 @@ dd span{font-size:1rem;font-weight:400;color:var(--soft);letter-spacing:0}dd sma
 @media (max-width:760px){.facts{grid-template-columns:1fr 1fr}section{padding:1rem}}
 .meter{height:8px;border-radius:4px;margin:1rem 0 .8rem;overflow:hidden;background:repeating-linear-gradient(135deg,color-mix(in srgb,var(--completed) 45%,transparent) 0 3px,color-mix(in srgb,var(--completed) 16%,transparent) 3px 7px)}
 .meter i{display:block;height:100%;background:var(--accent)}
-.chips{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;margin:0 0 .6rem;font-size:.87rem;color:var(--soft)}.chip{white-space:nowrap}.headline .chips{margin-bottom:.7rem}
+.chips{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;margin:0 0 .6rem;font-size:.87rem;color:var(--soft)}.chip{white-space:nowrap}.headline .chips{margin-bottom:.7rem}.facts+.chips{margin-top:1rem}
 .code{border:1px solid var(--line);border-radius:9px;overflow:hidden}
 .bar{display:flex;flex-wrap:wrap;gap:.8rem;align-items:center;padding:.45rem .6rem .45rem .9rem;border-bottom:1px solid var(--line);background:var(--bg)}.bar .quiet{margin:0 auto 0 0;font-variant-numeric:tabular-nums}
 pre{margin:0;padding:.8rem .9rem;overflow:auto;max-height:60vh;font:13px/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}

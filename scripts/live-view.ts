@@ -1,8 +1,9 @@
 /** Progress of a study until it ends. Only looks: closing it never touches the study. */
 import pc from 'picocolors';
 import type { Client } from '@temporalio/client';
-import { planStudy } from '../core/plan.js';
+import { epochBound, planStudy } from '../core/plan.js';
 import type { StudyResult } from '../core/record.js';
+import type { Study } from '../core/study.js';
 import type { BracketStatus, ParkedTrial, StudyStatus, TrainHeartbeat } from '../workflows/messages.js';
 import { resultOf, statusOf, trainingNow, type TrainingNow } from './api.js';
 import { CliError } from './errors.js';
@@ -107,13 +108,13 @@ function events(
         round.failed && `${round.failed} failed`,
       ].filter(Boolean);
       const text = [
-        `${bracket.id} round ${round.index}: ${round.entered} trials to ${round.to}, best ${short(round.best) || 'none'}`,
+        `${bracket.id} ${bracket.asynchronous ? 'rung' : 'round'} ${round.index}: ${round.entered} trials to ${round.to}, best ${short(round.best) || 'none'}`,
         `${round.promoted} promoted`,
         ...lost,
       ].join(', ');
       lines.push({
         key: `${bracket.id} ${round.index}`,
-        text: `${text} (${status?.epochs}/${status?.plannedEpochs} ${status?.study?.budgetUnit})`,
+        text: `${text} (${status && spentText(status, status.epochs)})`,
       });
     }
   }
@@ -121,8 +122,9 @@ function events(
   if (status?.best && status.brackets.some((bracket) => bracket.asynchronous)) {
     const { trial, value, budget } = status.best;
     lines.push({
-      key: `best ${trial} ${budget}`,
-      text: `best so far ${short(value)} of ${trial} at ${budget} (${status.epochs} ${status.study?.budgetUnit})`,
+      // Until the end the trial is not known.
+      key: `best ${value} ${budget}`,
+      text: `best so far ${short(value)}${trial && ` of ${trial}`} at ${budget} (${spentText(status, status.epochs)})`,
     });
   }
   if (status && ['paused', 'stopping'].includes(status.phase)) {
@@ -142,20 +144,17 @@ function view(status: StudyStatus, live: Live, pace: Pace): string[] {
   if (!study) return ['preparing'];
   const spent = status.epochs + live.epochs;
   const planned = closedPlan(status);
-  const share = Math.min(1, (planned + live.epochs) / Math.max(1, status.plannedEpochs));
-  const bar = '█'.repeat(Math.round(share * 30)).padEnd(30, '░');
-  const saved =
-    ['running', 'paused'].includes(status.phase) && planned > status.epochs ? `, ${planned - status.epochs} saved` : '';
-  const { scheduler } = study;
-  const endless =
-    scheduler.type === 'asha' || (scheduler.type === 'hyperband' && scheduler.iterations === 'untilLimit');
+  const share = shareOf(status, live, planned);
+  const bar = share === null ? '' : `${'█'.repeat(Math.round(share * 30)).padEnd(30, '░')} `;
+  const stops = study.predictor.type !== 'none' && ['running', 'paused'].includes(status.phase);
+  const saved = stops && planned > status.epochs ? `, ${planned - status.epochs} saved` : '';
   const left =
-    status.phase === 'running' && !endless
+    status.phase === 'running' && !isOpen(study)
       ? pace.secondsFor(Math.max(0, status.plannedEpochs - planned - live.epochs))
       : null;
   const phase = status.phase === 'running' ? '' : ` ${pc.yellow(status.phase)}`;
   const lines = [
-    `${pc.bold(study.name)}${phase}  ${bar} ${spent}/${status.plannedEpochs} ${study.budgetUnit}${saved}${left === null ? '' : `, at most about ${duration(left)} left`}`,
+    `${pc.bold(study.name)}${phase}  ${bar}${spentText(status, spent)}${saved}${left === null ? '' : `, at most about ${duration(left)} left`}`,
     status.best
       ? `best ${study.objective.metric} ${pc.green(short(status.best.value))}${status.best.trial && ` ${status.best.trial}`} at ${status.best.budget} ${study.budgetUnit}`
       : 'no round closed yet',
@@ -167,10 +166,43 @@ function view(status: StudyStatus, live: Live, pace: Pace): string[] {
   return lines;
 }
 
+/** Whether no plan says how much it will train. */
+function isOpen({ scheduler }: Study): boolean {
+  return scheduler.type === 'asha' || (scheduler.type === 'hyperband' && scheduler.iterations === 'untilLimit');
+}
+
+/** `120/357 epochs`; of ASHA, `120 epochs, 23/49 trials`. */
+function spentText(status: StudyStatus, spent: number): string {
+  const { study } = status;
+  if (!study) return `${spent} epochs`;
+  const bound = epochBound(study);
+  const trials = ashaTrials(status);
+  return `${spent}${bound === null ? '' : `/${bound}`} ${study.budgetUnit}${trials ? `, ${trials.started}/${trials.most} trials` : ''}`;
+}
+
+/** Trials that have been at ASHA's lowest rung, of those there may be; null with another scheduler and without an end. */
+function ashaTrials({ study, brackets }: StudyStatus): { started: number; most: number } | null {
+  if (study?.scheduler.type !== 'asha' || study.scheduler.trials === 'untilLimit') return null;
+  return { started: brackets[0]?.rounds[0]?.entered ?? 0, most: study.scheduler.trials };
+}
+
+/** How much of the study is done, 0 to 1; null where nothing says. */
+function shareOf(status: StudyStatus, live: Live, planned: number): number | null {
+  const { study } = status;
+  if (!study) return null;
+  const bound = epochBound(study);
+  const trials = ashaTrials(status);
+  // What was saved counts as done where there is a plan.
+  const epochs = isOpen(study) ? status.epochs : planned + live.epochs;
+  const shares = [bound === null ? null : epochs / Math.max(1, bound), trials && trials.started / trials.most];
+  const known = shares.filter((share) => share !== null);
+  return known.length === 0 ? null : Math.min(1, Math.max(...known));
+}
+
 function rounds(bracket: BracketStatus): string {
   return bracket.rounds
     .map((round) => {
-      const text = `${round.entered || round.planned}→${round.to}`;
+      const text = `${bracket.asynchronous ? round.entered : round.entered || round.planned}→${round.to}`;
       return round.state === 'done' ? pc.green(text) : round.state === 'running' ? pc.yellow(text) : pc.dim(text);
     })
     .join('  ');

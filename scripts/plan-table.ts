@@ -12,18 +12,31 @@ export function planTable(study: Study, epochSeconds?: number): string {
       round.trials,
       round.from,
       round.to,
-      round.decisionPoint ?? '-',
+      round.decisionPoint ?? (study.predictor.type === 'fast' && round.to - round.from > 1 ? 'each' : '-'),
       round.trials * (round.to - round.from),
     ])
   );
   const lines = [
-    table(['bracket', 'round', 'trials', 'from', 'to', 'decision', study.budgetUnit], rows),
+    table(
+      [
+        'bracket',
+        study.scheduler.type === 'asha' ? 'rung' : 'round',
+        'trials',
+        'from',
+        'to',
+        'decision',
+        study.budgetUnit,
+      ],
+      rows
+    ),
     '',
     `${plan.trials} trials, ${plan.epochs} ${study.budgetUnit} with resume from checkpoints, ${plan.epochsFromScratch} from scratch`,
   ];
   if (study.scheduler.type === 'asha') {
     const many = study.scheduler.trials === 'untilLimit' ? `, shown for ${plan.trials} trials` : '';
-    lines.push(`asha: about, for it promotes before a rung is complete and corrects itself later${many}`);
+    lines.push(
+      `asha: an estimate, no bound: it promotes before a rung is complete, and of few trials trains up to twice as much${many}`
+    );
   } else if (study.predictor.type === 'swift') {
     const together = study.scheduler.type === 'hyperband' && study.scheduler.order === 'together';
     lines.push(
@@ -38,9 +51,9 @@ export function planTable(study: Study, epochSeconds?: number): string {
     lines.push('one iteration shown; it repeats until a limit');
   if (epochSeconds !== undefined) {
     const all = plan.epochs * epochSeconds;
-    lines.push(
-      `at ${epochSeconds} s each: ${duration(all)} of training, at best ${duration(all / study.parallelism)} with ${study.parallelism} at once`
-    );
+    const atOnce = `at best ${duration(all / study.parallelism)} with ${study.parallelism} at once`;
+    const time = study.predictor.type === 'fast' ? 'one trial after the other' : atOnce;
+    lines.push(`at ${epochSeconds} s each: ${duration(all)} of training, ${time}`);
   }
   return lines.join('\n');
 }

@@ -32,17 +32,18 @@ export function leaveOnInterrupt(name: string): void {
 
 function summary(name: string, result: StudyResult): string {
   const { ended, best, epochs, plannedEpochs, fates } = result;
-  const less = plannedEpochs - epochs;
-  // What a study that ended early did not train is not saved.
-  const saved =
-    less > 0 ? `, ${less} ${ended === 'finished' ? 'saved' : 'not spent'} (${percent(less / plannedEpochs)})` : '';
-  const fate = Object.entries(fates).filter(([, count]) => count > 0);
   const record = getRecord(name);
+  const less = plannedEpochs - epochs;
+  // What a study that ended early did not train is not saved, nor what trials that diverged did not.
+  const word = ended === 'finished' && record?.predictor.type !== 'none' ? 'saved' : 'not spent';
+  const saved = less > 0 ? `, ${less} ${word} (${percent(less / plannedEpochs)})` : '';
+  const fate = Object.entries(fates).filter(([, count]) => count > 0);
   const metric = record?.objective.metric ?? 'metric';
   const plain = record?.scheduler.type === 'hyperband' ? "Hyperband's" : "the plan's";
   return [
     `study ${name} ${ended}: ${result.trials} trials (${fate.map(([one, count]) => `${count} ${one}`).join(', ')})`,
-    `epochs: ${epochs} of ${plain} ${plannedEpochs}${saved}`,
+    // The table of ASHA's rungs is no bound: it promotes before they are complete.
+    `epochs: ${epochs}${record?.scheduler.type === 'asha' ? '' : ` of ${plain} ${plannedEpochs}${saved}`}`,
     best
       ? `best: ${best.trial}, ${metric} ${pc.green(short(best.value))} at ${best.budget}${best.reachedMaxBudget ? '' : ' (no trial reached the largest budget)'}\n${JSON.stringify(best.config)}`
       : 'best: none, no trial has a value',

@@ -25,7 +25,7 @@ import { handleTrialMessages } from './handlers.js';
 import { queryNames, type BracketStatus, type RoundStatus } from './messages.js';
 import { historyFull, localPolicy } from './policies.js';
 import { Asker } from './predict.js';
-import { TrialPool } from './trial-pool.js';
+import { TrialPool, type Parking } from './trial-pool.js';
 import { bracketDetails } from './web-ui.js';
 
 export interface AshaWorkflowInput {
@@ -41,6 +41,7 @@ interface Carried {
   readonly rounds: readonly RoundStatus[];
   readonly best: Best | null;
   readonly recorded: number;
+  readonly parked: Readonly<Record<string, Parking>>;
 }
 
 /** Completions written to the record in one marker. */
@@ -50,7 +51,7 @@ const { propose, recordAsha } = proxyLocalActivities<RecordActivities>(localPoli
 
 export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWorkflowResult> {
   const { study, plan, carried } = input;
-  const pool = new TrialPool(study, input.control);
+  const pool = new TrialPool(study, input.control, carried?.parked, () => run.fill());
   const trials = new Proposals(study, plan);
   const asker = new Asker(study.name, `${plan.id}-predict`, false);
   const chronicle = new Chronicle(study, plan, carried);
@@ -58,7 +59,7 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
   const run: AshaRun = new AshaRun(
     study,
     {
-      slots: () => tree.current.parallelism,
+      slots: () => tree.current.parallelism + pool.failing,
       propose: (index, observations) => trials.ensure(index, observations),
       train: async ({ index }, round, from, to) => pool.train(await trials.of(index), round, from, to),
       predict: (request) => asker.predict(request),
@@ -66,8 +67,7 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
       closed(completion) {
         chronicle.closed(completion);
         setCurrentDetails(bracketDetails(study, chronicle.status('running')));
-        // A parked trial's clock would start again: a new run waits for it.
-        if (historyFull(workflowInfo()) && !pool.anyParked) pool.leaveOff();
+        if (historyFull(workflowInfo())) pool.leaveOff();
       },
       halt: () => pool.leaveOff(),
     },
@@ -89,9 +89,10 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
     return continueAsNew<typeof everbandAsha>({
       ...input,
       control: tree.current,
-      carried: { state, rounds, best, recorded },
+      carried: { state, rounds, best, recorded, parked: pool.stillParked },
     });
   }
+  setCurrentDetails(bracketDetails(study, chronicle.status('done')));
   return {
     memory: emptyMemory,
     epochs: state.epochs,

@@ -9,7 +9,6 @@ import {
   condition,
   isCancellation,
   proxyActivities,
-  sleep,
 } from '@temporalio/workflow';
 import type { RoundPlan } from '../core/plan.js';
 import type { Study } from '../core/study.js';
@@ -25,11 +24,23 @@ export type TrainingSpec = Pick<Study, 'name' | 'objective' | 'trainer' | 'train
 /** The round that epochs belong to. */
 export type RoundSpan = Pick<RoundPlan, 'index' | 'from' | 'to'>;
 
+/** A trial that waits for an operator, and how long still. */
+export interface Parking {
+  readonly reason: string;
+  readonly attempts: number;
+  readonly milliseconds: number;
+}
+
+interface Verdict {
+  readonly again: boolean;
+  readonly reset: boolean;
+}
+
 interface Parked {
   readonly reason: string;
   readonly attempts: number;
   expires: number | null;
-  verdict: { readonly again: boolean; readonly reset: boolean } | null;
+  verdict: Verdict | null;
 }
 
 type SegmentEnd =
@@ -43,10 +54,18 @@ export class TrialPool {
   private done = 0;
 
   private left = false;
+  /** Trials that failed and wait, parked or for their next attempt: they take no slot. */
+  failing = 0;
+  /** After `leaveOff`: the trials that wait on in the next run, by id. */
+  readonly stillParked: Record<string, Parking> = {};
 
   constructor(
     private readonly spec: TrainingSpec,
-    private control: Control
+    private control: Control,
+    /** What an earlier run of the workflow had parked. */
+    private readonly before: Readonly<Record<string, Parking>> = {},
+    /** Called when a trial has failed and its slot is free. */
+    private readonly onFree: () => void = () => undefined
   ) {}
 
   apply(control: Control): void {
@@ -59,10 +78,6 @@ export class TrialPool {
   leaveOff(): void {
     this.left = true;
     this.apply(this.control);
-  }
-
-  get anyParked(): boolean {
-    return this.parked.size > 0;
   }
 
   private get ending(): boolean {
@@ -95,9 +110,21 @@ export class TrialPool {
     const values: number[] = [];
     let failures = 0;
     let reset: number | undefined;
+    let parking = this.before[trial.id];
     await this.enter();
     try {
       while (from + values.length < to) {
+        if (parking) {
+          const { reason } = parking;
+          const waiting = parking;
+          parking = undefined;
+          const verdict = await this.away(() => this.park(trial.id, waiting));
+          if (this.ending) return { outcome: 'unfinished', values };
+          if (!verdict.again) return { outcome: 'failed', values, reason };
+          failures = 0;
+          // New each time, over all rounds of the trial; the workflow's clock replays.
+          if (verdict.reset) reset = Date.now();
+        }
         if (this.ending) return { outcome: 'unfinished', values };
         if (this.control.paused) {
           await this.outside(() => condition(() => !this.control.paused || this.ending));
@@ -115,16 +142,12 @@ export class TrialPool {
           failures++;
           if (failures < this.spec.training.attempts) {
             const seconds = Math.min(this.spec.training.backoffSeconds * 2 ** (failures - 1), 120);
-            if (seconds > 0)
-              await this.outside(() => sleep(seconds * 1000, { summary: `${trial.id} fails, tried again` }));
+            const summary = `${trial.id} fails, tried again`;
+            if (seconds > 0) await this.away(() => condition(() => this.ending, seconds * 1000, { summary }));
             continue;
           }
-          const verdict = await this.outside(() => this.park(trial.id, end.reason, failures));
-          if (this.ending) return { outcome: 'unfinished', values };
-          if (!verdict.again) return { outcome: 'failed', values, reason: end.reason };
-          failures = 0;
-          // New each time, over all rounds of the trial; the workflow's clock replays.
-          if (verdict.reset) reset = Date.now();
+          const milliseconds = this.spec.training.parkSeconds * 1000;
+          parking = { reason: end.reason, attempts: failures, milliseconds };
         }
       }
       return { outcome: 'completed', values };
@@ -189,10 +212,10 @@ export class TrialPool {
   }
 
   /** Waits for an operator or the clock, which a pause stops. */
-  private async park(trial: string, reason: string, attempts: number): Promise<{ again: boolean; reset: boolean }> {
+  private async park(trial: string, { reason, attempts, milliseconds }: Parking): Promise<Verdict> {
     const parked: Parked = { reason, attempts, expires: null, verdict: null };
     this.parked.set(trial, parked);
-    let left = this.spec.training.parkSeconds * 1000;
+    let left = milliseconds;
     try {
       while (left > 0 && parked.verdict === null && !this.ending) {
         if (this.control.paused) {
@@ -210,7 +233,23 @@ export class TrialPool {
     } finally {
       this.parked.delete(trial);
     }
+    if (this.left && parked.verdict === null && left > 0)
+      this.stillParked[trial] = { reason, attempts, milliseconds: left };
     return parked.verdict ?? { again: false, reset: false };
+  }
+
+  /** Gives the slot away while a trial that failed waits: others may start in its place. */
+  private async away<T>(wait: () => Promise<T>): Promise<T> {
+    this.failing++;
+    try {
+      return await this.outside(() => {
+        const waited = wait();
+        this.onFree();
+        return waited;
+      });
+    } finally {
+      this.failing--;
+    }
   }
 
   /** Gives the slot away while `wait` lasts. */

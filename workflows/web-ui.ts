@@ -1,5 +1,6 @@
 /** What makes a study readable in Temporal's Web UI alone: search attributes and Markdown tables. */
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
+import { epochBound } from '../core/plan.js';
 import type { Study } from '../core/study.js';
 import type { BracketStatus, StudyPhase, StudyStatus } from './messages.js';
 
@@ -30,13 +31,13 @@ export function searchAttributesOf(
 export function bracketDetails(study: Study, bracket: BracketStatus): string {
   const rows = bracket.rounds.map(
     (round) =>
-      `| ${round.index} | ${round.from} to ${round.to} | ${round.entered || round.planned} | ${round.promoted} | ` +
+      `| ${round.index} | ${round.from} to ${round.to} | ${bracket.asynchronous ? round.entered : round.entered || round.planned} | ${round.promoted} | ` +
       `${round.stopped} | ${round.diverged} | ${round.failed} | ${round.epochs} | ${round.best ?? ''} | ${round.state} |`
   );
   return [
     `**${study.name} ${bracket.id}**: ${study.objective.mode} \`${study.objective.metric}\``,
     '',
-    `| round | ${study.budgetUnit} | trials | promoted | stopped | diverged | failed | spent | best | state |`,
+    `| ${bracket.asynchronous ? 'rung' : 'round'} | ${study.budgetUnit} | trials | promoted | stopped | diverged | failed | spent | best | state |`,
     '|---|---|---|---|---|---|---|---|---|---|',
     ...rows,
   ].join('\n');
@@ -51,9 +52,12 @@ export function studyDetails(study: Study, status: StudyStatus): string {
   });
   const best = status.best
     ? `Best: \`${status.best.trial}\`, ${study.objective.metric} ${status.best.value} at ${status.best.budget} ${study.budgetUnit}`
-    : 'No round closed yet';
+    : study.scheduler.type === 'asha'
+      ? 'ASHA promotes trial by trial: the workflow of its bracket says how the rungs stand'
+      : 'No round closed yet';
+  const bound = epochBound(study);
   return [
-    `**${study.name}**: ${status.phase}, ${status.epochs} of ${status.plannedEpochs} ${study.budgetUnit}`,
+    `**${study.name}**: ${status.phase}, ${status.epochs}${bound === null ? '' : ` of ${bound}`} ${study.budgetUnit}`,
     '',
     best,
     '',

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Option, type Command } from 'commander';
 import { studyFolder } from '../../activities/record-store.js';
+import { epochBound } from '../../core/plan.js';
 import type { Fate } from '../../core/trial.js';
 import { exportCsv, exportJson } from '../../report/export.js';
 import type { StudyStatus, TrialRow } from '../../workflows/messages.js';
@@ -62,7 +63,10 @@ export function addInspectCommands(program: Command): void {
           options.sort
         );
         const cells = rows.map((row) => [row.id, row.fate, row.epochs, short(row.value), JSON.stringify(row.config)]);
-        print(options, rows, table(['trial', 'fate', 'epochs', 'value', 'configuration'], cells));
+        const none = 'no trials yet; those of an ASHA study appear in blocks, as they are recorded';
+        const nothing = options.fate === undefined ? none : `no trial is ${options.fate}`;
+        const shown = table(['trial', 'fate', 'epochs', 'value', 'configuration'], cells);
+        print(options, rows, rows.length === 0 ? nothing : shown);
       }),
     'everband trials digits --fate completed --sort -value'
   );
@@ -135,21 +139,29 @@ function sorted(rows: readonly TrialRow[], order: Order | undefined): readonly T
 async function printStatus(name: string, status: StudyStatus): Promise<void> {
   const { study, best } = status;
   const unit = study?.budgetUnit ?? 'epochs';
+  const bound = study && epochBound(study);
+  const asynchronous = status.brackets.some((bracket) => bracket.asynchronous);
   console.log(
-    `${name}: ${status.phase}, ${status.epochs} of ${status.plannedEpochs} ${unit}, at most ${status.parallelism} trials at once`
+    `${name}: ${status.phase}, ${status.epochs}${bound === null ? '' : ` of ${bound}`} ${unit}, at most ${status.parallelism} trials at once`
   );
   if (best)
     console.log(
       `best:${best.trial && ` ${best.trial}`} ${study?.objective.metric} ${short(best.value)} at ${best.budget}`
     );
   const head = [
-    ...['bracket', 'round', 'budget', 'trials', 'promoted'],
+    ...['bracket', asynchronous ? 'rung' : 'round', 'budget', 'trials', 'promoted'],
     ...['stopped', 'diverged', 'failed', 'spent', 'best', 'state'],
   ];
   const rows = status.brackets.flatMap((bracket) =>
     bracket.rounds.map((round) => [
       ...[round.index === 0 ? bracket.id : '', round.index, `${round.from}-${round.to}`],
-      ...[round.entered || round.planned, round.promoted, round.stopped, round.diverged, round.failed],
+      ...[
+        bracket.asynchronous ? round.entered : round.entered || round.planned,
+        round.promoted,
+        round.stopped,
+        round.diverged,
+        round.failed,
+      ],
       ...[round.epochs, short(round.best), round.state],
     ])
   );

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { planStudy, roundHalfEven } from '../../core/plan.js';
-import type { HyperbandScheduler } from '../../core/study.js';
+import { epochBound, planStudy, roundHalfEven } from '../../core/plan.js';
+import type { HyperbandScheduler, Scheduler } from '../../core/study.js';
 
 const hyperband = (maxBudget: number, eta: number, more: Partial<HyperbandScheduler> = {}): HyperbandScheduler => ({
   type: 'hyperband',
@@ -99,5 +99,17 @@ describe('plan', () => {
         [100, 75],
       ]
     );
+  });
+
+  it('bounds the epochs of a study where its plan or its limit does', () => {
+    const asha = { type: 'asha', trials: 49, maxBudget: 27, minBudget: 1, eta: 3 } as const;
+    const bound = (scheduler: Scheduler, epochs?: number) =>
+      epochBound({ scheduler, predictor: none, limits: epochs === undefined ? {} : { epochs } });
+    assert.equal(bound(hyperband(27, 3)), 357);
+    assert.equal(bound(hyperband(27, 3, { iterations: 2 })), 714);
+    assert.equal(bound(hyperband(27, 3, { iterations: 'untilLimit' })), null);
+    assert.equal(bound(hyperband(27, 3, { iterations: 'untilLimit' }), 1000), 1000);
+    assert.equal(bound(asha), null);
+    assert.equal(bound(asha, 200), 200);
   });
 });

@@ -45,6 +45,43 @@ describe('report', function () {
     assert.equal(reportHtml(record), reportHtml(JSON.parse(JSON.stringify(record)) as StudyRecord));
   });
 
+  it('speaks of the algorithm that ran', async () => {
+    const told = async (changes: Record<string, unknown>) => {
+      const html = reportHtml(await exampleRecord(changes));
+      assertClean(html);
+      return content(html)
+        .replace(/<script[^]*?<\/script>|<[^>]*>/g, ' ')
+        .replace(/\s+/g, ' ');
+    };
+    const asha = { type: 'asha', R: 27, eta: 3, trials: 49 };
+    const plain = await told({ scheduler: asha, predictor: 'none' });
+    // It trains more than the table of its rungs says: nothing is saved, and nothing overdrawn.
+    assert.match(plain, /epochs trained 237 1 323 if all trained to 27: 82\.1 % less/);
+    assert.match(plain, /trained to 27 4 +of 49/);
+    assert.match(plain, /b3 rung 2 .*ASHA, R = 27, eta = 3/s);
+    assert.doesNotMatch(plain, /saved|planned|round|[Pp]rediction|decision point/);
+
+    const swift = await told({ scheduler: { ...asha, trials: 80 }, predictor: { type: 'swift', minCurves: 5 } });
+    assert.match(swift, /epoch 2 6 24 21 0\.76037 \d+ curves .*Swift-ASHA on svr, at least 5 curves/s);
+
+    const fast = await told({ predictor: { type: 'fast', minCurves: 5 } });
+    assert.match(fast, /planned, nobody stopped early .*Predictions against truth.* asked about after every epoch/s);
+    assert.match(fast, /b3 round 0 0 to 1 27 27 9 27 2\.167 no decision point/);
+    assert.match(fast, /b3 round 1 1 to 3 .* every epoch 6 3 1 0\.93234 5 curves .*Fast-Hyperband on svr/s);
+    assert.doesNotMatch(fast, /null|[Ss]wift/);
+
+    const median = await told({ predictor: 'median' });
+    assert.match(median, /Values against the median .*compared 26 +went on 12 +stopped 14 /s);
+    assert.match(median, /above the diagonal it is worse .*last threshold .*median rule, at least 5 trials/s);
+    assert.doesNotMatch(median, /[Pp]redict|learnt from/);
+
+    const unstopped = await told({ predictor: 'none' });
+    assert.match(unstopped, /not trained [\d.]+ % \d+ epochs of trials that diverged or failed/);
+    assert.doesNotMatch(unstopped, /saved|stopped early|[Pp]rediction|decision point/);
+    const quantum = await told({ predictor: { type: 'quantum-swift', minCurves: 5 } });
+    assert.match(quantum, /Quantum-Swift-Hyperband on annealer/);
+  });
+
   it('escapes study, metric, configuration, reasons and notes', () => {
     const evil = `</script><script>alert(1)</script><img src=x onerror='a()'>"]]>--><!--&amp;\u2028`;
     const config: Config = { [evil]: evil, list: [evil], plain: 1 };

@@ -30,13 +30,15 @@ function everbandWith(more: NodeJS.ProcessEnv, ...args: string[]): Ran {
   return { code: status, out: stdout, err: stderr };
 }
 
-/** A closed study named `closed`, as its workers left it. */
-function record(): void {
+/** A closed study named `closed`, as its workers left it; `changes` go over its study file. */
+function record(changes: object = {}): void {
   const { objective, scheduler, predictor, ...rest } = studyOf({
     name: 'closed',
     space: { lr: { float: [0.001, 1], log: true } },
     scheduler: { type: 'hyperband', R: 3, eta: 3 },
     trainer: { command: ['true'] },
+    predictor: 'median',
+    ...changes,
   });
   const trial = (id: string, index: number, values: number[], fate: 'completed' | 'outranked') => {
     return { id, bracket: 'b0', index, config: { lr: 0.1 }, seed: 1, values, fate };
@@ -60,7 +62,7 @@ function record(): void {
       best: { trial: 'b0-t001', config: { lr: 0.1 }, value: 0.25, budget: 2, reachedMaxBudget: true },
       trials: 2,
       epochs: 4,
-      plannedEpochs: 5,
+      plannedEpochs: 11,
       fates: { completed: 1, outranked: 1, stopped: 0, diverged: 0, failed: 0, unfinished: 0 },
       modelsTrained: 0,
       duplicatesAvoided: 0,
@@ -182,8 +184,8 @@ describe('the everband command', function () {
     assert.deepEqual(JSON.parse(everband('list', '--json').out), [
       { name: 'closed', state: 'recorded', phase: 'done', best: 0.25 },
     ]);
-    assert.match(everband('status', 'closed').out, /closed: done, 4 of 5 epochs[^]*best: b0-t001 loss 0\.25 at 2/);
-    assert.match(everband('watch', 'closed').out, /epochs: 4 of Hyperband's 5, 1 saved \(20\.0 %\)/);
+    assert.match(everband('status', 'closed').out, /closed: done, 4 of 11 epochs[^]*best: b0-t001 loss 0\.25 at 2/);
+    assert.match(everband('watch', 'closed').out, /epochs: 4 of Hyperband's 11, 7 saved \(63\.6 %\)/);
     const trials = JSON.parse(everband('trials', 'closed', '--sort', 'value', '--json').out) as { id: string }[];
     assert.deepEqual(
       trials.map(({ id }) => id),
@@ -193,6 +195,26 @@ describe('the everband command', function () {
     assert.match(outranked, /^b0-t000 .* 0\.5 /m);
     assert.doesNotMatch(outranked, /b0-t001/);
     assert.equal(everband('logs', 'closed', 'b0-t000').out, 'epoch 1\nepoch 2\n');
+  });
+
+  it('claims no saving where there is none', () => {
+    record({ predictor: 'none' });
+    assert.match(everband('watch', 'closed').out, /epochs: 4 of Hyperband's 11, 7 not spent \(63\.6 %\)/);
+    record({ scheduler: { type: 'asha', R: 3, eta: 3, trials: 2 }, predictor: 'none' });
+    assert.match(everband('watch', 'closed').out, /^epochs: 4$/m);
+    assert.match(everband('status', 'closed').out, /closed: done, 4 epochs, [^]*^bracket +rung /m);
+    assert.equal(everband('trials', 'closed', '--fate', 'failed').out, 'no trial is failed\n');
+  });
+
+  it('plans what has no bound and what trains one by one', () => {
+    const plan = (changes: object) => {
+      const study = { name: 'planned', space: { lr: { float: [0, 1] } }, trainer: { command: 'true' }, ...changes };
+      writeFileSync(path.join(folder, 'planned.json'), JSON.stringify(study));
+      return everband('plan', 'planned.json', '--epoch-seconds', '10').out;
+    };
+    assert.match(plan({ scheduler: { type: 'asha', R: 9, trials: 9 } }), /^bracket +rung [^]*an estimate, no bound/);
+    const fast = plan({ scheduler: { type: 'hyperband', R: 3 }, predictor: 'fast' });
+    assert.match(fast, /^b1 +0 +3 +0 +1 +- [^]*^b0 +0 +2 +0 +3 +each [^]*of training, one trial after the other/m);
   });
 
   it('exports and reports a closed study', () => {

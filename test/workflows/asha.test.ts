@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StudyRecord } from '../../core/record.js';
@@ -64,6 +64,43 @@ describe('ASHA through Temporal', function () {
     let runs = 0;
     for await (const _ of client.workflow.list({ query: `WorkflowId = 'everband/${one.name}/b2'` })) runs++;
     assert.ok(runs > 1, `${runs} runs`);
+    await ended(trainer);
+    await ended(orchestrator);
+  });
+
+  it('keeps a parked trial parked over its runs, until it is retried', async () => {
+    const orchestrator = await cluster.worker(['orchestrate', 'predict']);
+    const trainer = await cluster.worker(['train'], 4);
+    const flag = path.join(cluster.stateDir, 'data-is-here');
+    const one = slow('asha-parked', 10, {
+      space: {
+        x: { float: [0, 0.8] },
+        ms: { fixed: 10 },
+        divergesAbove: { fixed: 2 },
+        // Some names of a folder that is there, so that few trials are broken.
+        broken: { choice: [flag, ...Array.from({ length: 19 }, (_, i) => cluster.stateDir + '/.'.repeat(i))] },
+      },
+      scheduler: { type: 'asha', R: 9, eta: 3, trials: 60 },
+      tryFirst: [{ x: 0.5, ms: 10, divergesAbove: 2, broken: flag }],
+      training: { attempts: 1, backoffSeconds: 0, parkSeconds: 300 },
+    });
+    await cluster.begin(one);
+    const status = async () => (await cluster.everband('status', one.name)).out;
+    const runs = async () => {
+      const client = await cluster.client();
+      let count = 0;
+      for await (const _ of client.workflow.list({ query: `WorkflowId = 'everband/${one.name}/b2'` })) count++;
+      return count;
+    };
+    for (let i = 0; i < 60 && (await runs()) < 3; i++) await sleep(500);
+    assert.ok((await runs()) >= 3, 'the study goes on in new runs');
+    assert.match(await status(), /parked: b2-t000 after 1 attempts/);
+    writeFileSync(flag, '');
+    const retried = await cluster.everband('retry', one.name, '--failed');
+    assert.match(retried.out, /b2-t000 trains again/, retried.err);
+    const result = await cluster.result(one);
+    assert.equal(result.fates.failed, 0);
+    sound(one, cluster.record(one));
     await ended(trainer);
     await ended(orchestrator);
   });
