@@ -87,8 +87,8 @@ function panelSvg({ title, objective, best, clouds }: Panel, names: readonly str
   const better = objective.mode === 'minimise' ? 'lower is better' : 'higher is better';
   return (
     `<clipPath id="${clip}"><rect x="${inside.left}" y="${inside.top}" width="${inside.right - inside.left}" height="${inside.bottom - inside.top}"/></clipPath>` +
-    `<text class="title" x="${inside.left}" y="30">${escape(title)}</text>` +
-    `<text class="quiet" x="${inside.right}" y="30" text-anchor="end">${better}${outside ? '; the worst runs lie outside' : ''}</text>` +
+    `<text class="title" x="${inside.left}" y="20">${escape(title)}</text>` +
+    `<text class="quiet" x="${inside.left}" y="38">${better}${outside ? '; the worst runs lie outside' : ''}</text>` +
     axes(x, y, across, up, objective.metric) +
     `<g clip-path="url(#${clip})"><line class="best" x1="${inside.left}" x2="${inside.right}" y1="${px(up(best))}" y2="${px(up(best))}"/>${seeds.join('')}${means.join('')}</g>` +
     `<rect class="box" x="${inside.left}" y="${inside.top}" width="${inside.right - inside.left}" height="${inside.bottom - inside.top}"/>`

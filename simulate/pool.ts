@@ -28,8 +28,11 @@ export async function runComparison(comparison: Comparison, options: PoolOptions
   } else {
     const threads = Math.min(options.jobs, todo.length);
     let next = 0;
-    const take = () => (options.signal?.aborted ? undefined : todo[next++]);
-    await Promise.all(Array.from({ length: threads }, () => work(comparison, take, note, options.signal)));
+    let failed = false;
+    const take = () => (failed || options.signal?.aborted ? undefined : todo[next++]);
+    const working = Array.from({ length: threads }, () => work(comparison, take, note, options.signal));
+    for (const one of working) one.catch(() => (failed = true));
+    await Promise.all(working);
   }
   return done.sort((a, b) => a.contestant - b.contestant || a.seed - b.seed);
 }
@@ -67,11 +70,11 @@ function work(
   });
 }
 
-/** From the TypeScript sources a thread needs tsx of its own. */
+/** From the TypeScript sources a thread needs tsx of its own, found from the working folder. */
 function thread(comparison: Comparison): Worker {
   const options = { workerData: comparison };
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./thread.js', import.meta.url), options);
-  const [tsx, entry] = [import.meta.resolve('tsx/esm/api'), new URL('./thread.ts', import.meta.url).href];
-  const code = `import(${JSON.stringify(tsx)}).then(({ register }) => (register(), import(${JSON.stringify(entry)})))`;
+  const entry = JSON.stringify(new URL('./thread.ts', import.meta.url).href);
+  const code = `import('tsx/esm/api').then(({ register }) => (register(), import(${entry})))`;
   return new Worker(code, { ...options, eval: true });
 }

@@ -58,6 +58,7 @@ ${markdown(
 )}`,
     ...results.map(setPart),
     modelsPart(results),
+    bohbPart(results),
     fastPart(results),
     makespanPart(results, seeds),
     matchPart(results, matchSeeds, Math.min(matchSeeds, learnSeeds)),
@@ -121,6 +122,34 @@ random search spend the epochs of one Hyperband iteration; ASHA runs on 8 worker
 ${markdown(['algorithm', ...results.map(({ set }) => set.title)], rows)}
 
 Fast-Hyperband trains a model for every epoch at which it asks, Swift-Hyperband one for every decision point.`;
+}
+
+function bohbPart(results: readonly SetResult[]): string {
+  const rows = results.flatMap(({ set, runs, summaries }) =>
+    ['hyperband', 'random'].map((other) => {
+      const theirs = new Map(runs.get(other)?.map(({ seed, measures }) => [seed, measures.value]));
+      const differences = (runs.get('bohb') ?? []).flatMap(({ seed, measures: { value } }) => {
+        const against = theirs.get(seed) ?? null;
+        return value === null || against === null ? [] : [flip(set.objective, value) - flip(set.objective, against)];
+      });
+      const count = (holds: (difference: number) => boolean) => differences.filter(holds).length;
+      return [
+        set.title,
+        other,
+        round(find(summaries, 'bohb').value?.mean ?? NaN, set.decimals),
+        round(find(summaries, other).value?.mean ?? NaN, set.decimals),
+        count((difference) => difference < 0),
+        count((difference) => difference === 0),
+        count((difference) => difference > 0),
+      ];
+    })
+  );
+  return `## BOHB against random draws
+
+"hyperband" is the same schedule with random draws, "random" trains each of fewer configurations to R. Seeds in which BOHB's final value
+is better, equal and worse.
+
+${markdown(['data set', 'against', 'BOHB', 'the other', 'better', 'equal', 'worse'], rows)}`;
 }
 
 function fastPart(results: readonly SetResult[]): string {

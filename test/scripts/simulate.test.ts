@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runInMemory } from '../../core/in-memory.js';
+import { canonicalJson } from '../../core/record.js';
+import { replay } from '../../simulate/curves.js';
+import { studyOf } from '../../simulate/algorithms.js';
+import { madeUpCurves, setting } from '../simulate/curves.js';
+
+const cli = fileURLToPath(new URL('../../dist/scripts/everband.js', import.meta.url));
+
+describe('everband simulate', function () {
+  this.timeout(60_000);
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'everband-simulate-'));
+  const table = madeUpCurves(80, 27);
+  before(() => {
+    const head = ['lr', ...Array.from({ length: 27 }, (_, e) => `loss_${e + 1}`)];
+    const lines = table.rows.map((row, i) => [row['lr'], ...(table.values[i] ?? [])].join(','));
+    writeFileSync(path.join(folder, 'curves.csv'), [head.join(','), ...lines].join('\n'));
+    const study = { name: 'own', scheduler: { type: 'hyperband', R: 27, eta: 3 }, predictor: 'median' };
+    const trainer = { replay: './curves.csv', columns: 'loss_', secondsPerEpoch: 9 };
+    writeFileSync(path.join(folder, 'study.json'), JSON.stringify({ ...study, trainer, parallelism: 3 }));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  const simulate = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'simulate', ...args], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, NO_COLOR: '1' },
+    });
+    return { code: status, out: stdout, err: stderr };
+  };
+
+  it('prints a table, and writes CSV, JSON and a figure', () => {
+    const { code, out, err } = simulate(
+      ...['curves.csv', '--columns', 'loss_', '--seeds', '3', '--jobs', '1'],
+      ...['--csv', 'runs.csv', '--json', 'all.json', '--figure', 'figure.svg']
+    );
+    assert.deepEqual([code, err], [0, '']);
+    assert.match(
+      out,
+      /^algorithm +epochs +share +value .*epochs to match\nhyperband +357 .*\nswift .*\nasha .*\nrandom /
+    );
+    assert.match(out, /wrote runs\.csv, all\.json, figure\.svg/);
+    const lines = readFileSync(path.join(folder, 'runs.csv'), 'utf8').trim().split('\n');
+    assert.equal(lines.length, 1 + 4 * 3);
+    assert.match(lines[1] ?? '', /^hyperband,0,357,/);
+    const all = JSON.parse(readFileSync(path.join(folder, 'all.json'), 'utf8')) as {
+      algorithms: { algorithm: string; anytime: (number | null)[]; match: { seeds: number } }[];
+      runs: unknown[];
+    };
+    assert.equal(all.runs.length, 12);
+    assert.equal(all.algorithms[0]?.anytime.length, 201);
+    assert.equal(all.algorithms[0]?.match.seeds, 3);
+    assert.match(readFileSync(path.join(folder, 'figure.svg'), 'utf8'), /^<svg /);
+  });
+
+  it('prints JSON alone, the same for any number of threads', () => {
+    const args = ['curves.csv', '--columns', 'loss_', '--seeds', '4', '--algorithms', 'swift:d=4,asha', '--json'];
+    const [one, two] = [simulate(...args, '--jobs', '1'), simulate(...args, '--jobs', '2')];
+    assert.equal(one.code, 0);
+    assert.equal(two.out, one.out);
+    assert.equal((JSON.parse(one.out) as { seeds: number }).seeds, 4);
+  });
+
+  it('takes a study file with its own settings, cluster and all', () => {
+    const args = ['study.json', '--seeds', '2', '--no-match', '--json', '--jobs', '1', '--stragglers', '0.5:3'];
+    const { code, out } = simulate(...args, '--failures', 'mean:1000', '--epoch-seconds', 'lognormal:5:1');
+    const { algorithms, cluster } = JSON.parse(out) as {
+      algorithms: { algorithm: string; stopped: number; failures: number }[];
+      cluster: { workers: number };
+    };
+    assert.deepEqual([code, cluster.workers], [0, 3]);
+    assert.equal(algorithms[0]?.algorithm, 'study');
+    assert.ok(algorithms[0].stopped > 0 && algorithms[0].failures > 0);
+  });
+
+  it('takes the record of a study, and says whom it leaves out', async () => {
+    const study = studyOf('hyperband', setting(27, 3));
+    writeFileSync(path.join(folder, 'record.json'), canonicalJson(await runInMemory(study, replay(study, table))));
+    const { code, err, out } = simulate('record.json', '--seeds', '1', '--jobs', '1', '--algorithms', 'hyperband');
+    assert.equal(code, 0);
+    assert.match(err, /record\.json: \d+ of 49 trials reached 27 epochs; the others have no known end/);
+    assert.match(out, /R=27, eta=3/);
+  });
+
+  it('says what is wrong, and ends with 2', () => {
+    const refused = (rule: RegExp, ...args: string[]) => {
+      const { code, err, out } = simulate(...args);
+      assert.deepEqual([code, out], [2, ''], args.join(' '));
+      assert.match(err, rule);
+    };
+    refused(/say which columns .* it has --columns loss_ \(27 epochs\)/, 'curves.csv');
+    refused(/has no columns "acc_<epoch>"/, 'curves.csv', '--columns', 'acc_');
+    refused(/missing\.csv: there is no such file/, 'missing.csv', '--columns', 'loss_');
+    refused(/leave out --columns/, 'study.json', '--columns', 'loss_');
+    refused(/did you mean swift\?/, 'study.json', '--algorithms', 'swfit');
+    refused(/R = 99, and the curves have 27 epochs/, 'study.json', '--R', '99');
+    refused(/a figure is an \.svg or a \.png/, 'study.json', '--figure', 'figure.gif');
+    refused(/share and a factor/, 'study.json', '--stragglers', '2');
+    refused(/'--seeds <number>' argument '0' is invalid/, 'study.json', '--seeds', '0');
+  });
+
+  it('keeps what is done when it is interrupted', async () => {
+    const args = ['curves.csv', '--columns', 'loss_', '--seeds', '100000', '--jobs', '1', '--csv', 'some.csv'];
+    const child = spawn(process.execPath, [cli, 'simulate', ...args], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [out, err] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    const gone = new Promise<number | null>((resolve) => child.once('close', resolve));
+    await new Promise((resolve) => setTimeout(resolve, 6000));
+    child.kill('SIGINT');
+    assert.equal(await gone, 130);
+    assert.match(err, /interrupted: \d+ of 500000 runs are done/);
+    assert.match(out, /^algorithm +seeds +epochs/);
+    assert.ok(existsSync(path.join(folder, 'some.csv')));
+  });
+});
