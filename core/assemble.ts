@@ -59,6 +59,7 @@ export function assembleRecord(
     study: study.name,
     seed: study.seed,
     objective: study.objective,
+    sampler: study.sampler,
     scheduler: study.scheduler,
     predictor: study.predictor,
     brackets,

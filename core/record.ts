@@ -2,7 +2,7 @@
  * The canonical record of a study: identities, configurations, curves, decisions, result; no times, hosts or
  * attempts. Two runs of one study and seed give the same bytes (`canonicalJson`), whatever was killed.
  */
-import type { Config, Objective, Scheduler, Predictor } from './study.js';
+import type { Config, Objective, Predictor, Sampler, Scheduler } from './study.js';
 import type { Fate, NonFinite } from './trial.js';
 
 export interface TrialRecord {
@@ -108,6 +108,7 @@ export interface StudyRecord {
   readonly study: string;
   readonly seed: number;
   readonly objective: Objective;
+  readonly sampler: Sampler;
   readonly scheduler: Scheduler;
   readonly predictor: Predictor;
   readonly brackets: readonly BracketRecord[];

@@ -68,7 +68,7 @@ export function footer(record: StudyRecord): string {
   const { result } = record;
   const facts = [
     `seed ${record.seed}`,
-    schedulerFact(record.scheduler),
+    schedulerFact(record),
     predictorFact(record),
     ...(result.duplicatesAvoided > 0 ? [`${plural(result.duplicatesAvoided, 'duplicate')} avoided`] : []),
     ...(result.duplicatesKept > 0 ? [`${plural(result.duplicatesKept, 'duplicate')} kept`] : []),
@@ -78,9 +78,12 @@ export function footer(record: StudyRecord): string {
 
 const schedulerNames = { hyperband: 'Hyperband', successiveHalving: 'successive halving', asha: 'ASHA' } as const;
 
-function schedulerFact(scheduler: StudyRecord['scheduler']): string {
-  if (scheduler.type === 'full') return `full training to ${scheduler.maxBudget}`;
-  return `${schedulerNames[scheduler.type]}, R = ${scheduler.maxBudget}, eta = ${scheduler.eta}`;
+function schedulerFact({ scheduler, sampler }: StudyRecord): string {
+  const drawn = sampler.type === 'random' ? '' : `, ${sampler.type} sampler`;
+  if (scheduler.type === 'full') return `full training to ${scheduler.maxBudget}${drawn}`;
+  const bohb = scheduler.type === 'hyperband' && sampler.type === 'tpe';
+  const name = bohb ? 'BOHB' : schedulerNames[scheduler.type];
+  return `${name}, R = ${scheduler.maxBudget}, eta = ${scheduler.eta}${bohb ? '' : drawn}`;
 }
 
 function predictorFact({ predictor, scheduler }: StudyRecord): string {

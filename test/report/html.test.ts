@@ -54,6 +54,8 @@ describe('report', function () {
         .replace(/\s+/g, ' ');
     };
     const asha = { type: 'asha', R: 27, eta: 3, trials: 49 };
+    const bohb = await told({ scheduler: { type: 'bohb', R: 27, eta: 3 } });
+    assert.match(bohb, /BOHB, R = 27, eta = 3/);
     const plain = await told({ scheduler: asha, predictor: 'none' });
     // It trains more than the table of its rungs says: nothing is saved, and nothing overdrawn.
     assert.match(plain, /epochs trained 237 1 323 if all trained to 27: 82\.1 % less/);

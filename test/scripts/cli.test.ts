@@ -53,6 +53,7 @@ function record(changes: object = {}): void {
     study: 'closed',
     seed: 0,
     objective,
+    sampler: { type: 'random' },
     scheduler,
     predictor,
     brackets: [{ id: 'b0', iteration: 1, s: 0, rounds: [{ bracket: 'b0', ...round, ranking }] }],

@@ -26,6 +26,13 @@ describe('ASHA through Temporal', function () {
   before(() => cluster.start({ 'limit.historyCount.suggestContinueAsNew': 80 }));
   after(() => cluster.end());
 
+  /** Runs of the study's ASHA workflow. */
+  async function runsOf(one: Study): Promise<number> {
+    const client = await cluster.client();
+    const { count } = await client.workflow.count(`WorkflowId = 'everband/${one.name}/b2'`);
+    return count;
+  }
+
   it('loses no checkpointed epoch and trains none twice, whatever is killed -9', async () => {
     const one = slow('asha-killed', 150);
     const random = stream(5, 'kills');
@@ -64,10 +71,7 @@ describe('ASHA through Temporal', function () {
     await cluster.result(one);
     sound(one, cluster.record(one));
     assert.equal(trainedAgain(cluster.stateDir, one), 0, 'whoever is told to stop saves first');
-    const client = await cluster.client();
-    let runs = 0;
-    for await (const _ of client.workflow.list({ query: `WorkflowId = 'everband/${one.name}/b2'` })) runs++;
-    assert.ok(runs > 1, `${runs} runs`);
+    assert.ok((await runsOf(one)) > 1);
     await ended(trainer);
     await ended(orchestrator);
   });
@@ -90,14 +94,8 @@ describe('ASHA through Temporal', function () {
     });
     await cluster.begin(one);
     const status = async () => (await cluster.everband('status', one.name)).out;
-    const runs = async () => {
-      const client = await cluster.client();
-      let count = 0;
-      for await (const _ of client.workflow.list({ query: `WorkflowId = 'everband/${one.name}/b2'` })) count++;
-      return count;
-    };
-    for (let i = 0; i < 60 && (await runs()) < 3; i++) await sleep(500);
-    assert.ok((await runs()) >= 3, 'the study goes on in new runs');
+    for (let i = 0; i < 60 && (await runsOf(one)) < 3; i++) await sleep(500);
+    assert.ok((await runsOf(one)) >= 3, 'the study goes on in new runs');
     assert.match(await status(), /parked: b2-t000 after 1 attempts/);
     writeFileSync(flag, '');
     const retried = await cluster.everband('retry', one.name, '--failed');
