@@ -44,6 +44,23 @@ export interface AshaState {
   readonly memory: Memory;
 }
 
+/** Most trials of an ASHA study: its state, about 35 bytes a trial, travels in one message of at most 2 MiB. */
+const mostAshaTrials = 40_000;
+/** The same where curves or observations travel too, about 130 bytes a trial. */
+const mostLearningTrials = 10_000;
+
+/** The bound on an ASHA study's trials, "untilLimit" or not. */
+export function ashaTrialBound({ predictor, sampler }: Pick<Study, 'predictor' | 'sampler'>): number {
+  return predictor.type !== 'none' || sampler.type === 'tpe' ? mostLearningTrials : mostAshaTrials;
+}
+
+/** How many trials an ASHA study starts at most. */
+export function mostTrials(study: Pick<Study, 'scheduler' | 'predictor' | 'sampler'>): number {
+  const { scheduler } = study;
+  if (scheduler.type !== 'asha') throw new RangeError(`no ASHA study: ${scheduler.type}`);
+  return scheduler.trials === 'untilLimit' ? ashaTrialBound(study) : scheduler.trials;
+}
+
 /** One rung: results by rank, and who was promoted. */
 class Rung {
   /** Best first, ties by trial; those without a loss last. */
@@ -91,7 +108,7 @@ export class Asha {
 
   /** @throws RangeError for a study of another scheduler */
   constructor(
-    private readonly study: Pick<Study, 'scheduler' | 'predictor' | 'objective' | 'limits'>,
+    private readonly study: Pick<Study, 'scheduler' | 'sampler' | 'predictor' | 'objective' | 'limits'>,
     state: AshaState | null = null
   ) {
     if (study.scheduler.type !== 'asha') throw new RangeError(`no ASHA study: ${study.scheduler.type}`);
@@ -167,8 +184,7 @@ export class Asha {
   }
 
   private newTrial(): AshaJob | null {
-    const { trials } = this.scheduler;
-    return trials !== 'untilLimit' && this.count >= trials ? null : { trial: this.count, rung: 0 };
+    return this.count < mostTrials(this.study) ? { trial: this.count, rung: 0 } : null;
   }
 
   private cost({ rung }: AshaJob): number {

@@ -1,5 +1,5 @@
 /** ASHA carried out: jobs started as slots free up, Swift-ASHA's and the median rule's questions half-way to a rung. */
-import { Asha, type AshaJob, type AshaState, type Asked } from './asha.js';
+import { Asha, mostTrials, type AshaJob, type AshaState, type Asked } from './asha.js';
 import { remember, rungOf, withRung } from './memory.js';
 import { flip } from './objective.js';
 import { decisionPointsOf, type RoundPlan } from './plan.js';
@@ -38,11 +38,10 @@ export interface AshaResult {
 }
 
 /** The trials drawn together with trial `index`: 50 at once by a sampler that does not learn. */
-export function ashaBlock({ sampler, scheduler }: Study, index: number): { first: number; count: number } {
-  const size = sampler.type === 'tpe' ? 1 : 50;
+export function ashaBlock(study: Study, index: number): { first: number; count: number } {
+  const size = study.sampler.type === 'tpe' ? 1 : 50;
   const first = index - (index % size);
-  const most = scheduler.type === 'asha' && scheduler.trials !== 'untilLimit' ? scheduler.trials : Infinity;
-  return { first, count: Math.min(size, most - first) };
+  return { first, count: Math.min(size, mostTrials(study) - first) };
 }
 
 /** A job on its way. */

@@ -153,6 +153,9 @@ export interface AnnealerModel {
   readonly fallback: PlainModel['type'] | null;
   /** Most seconds of QPU access time a study may use; only for `dwave`. */
   readonly maxQpuSeconds?: number | undefined;
+  /** Most a study's QPU access time may cost, in the currency of `qpuPricePerHour`; only for `dwave`. */
+  readonly maxQpuCost?: number | undefined;
+  readonly qpuPricePerHour?: number | undefined;
 }
 /** An activity somebody else's worker implements, in any language. */
 export interface ActivityModel {

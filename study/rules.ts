@@ -1,4 +1,5 @@
 /** Rules over more than one key: what the schema alone cannot say. Each names the path, the value seen and the reason. */
+import { ashaTrialBound } from '../core/asha.js';
 import { largestBracket, planStudy } from '../core/plan.js';
 import { mostSobolDimensions } from '../core/sobol.js';
 import { checkConfig, gridOf } from '../core/space.js';
@@ -113,24 +114,35 @@ function combinationRules({ scheduler, sampler, predictor, limits }: Study, refu
   }
   if (predictor.type !== 'swift' && predictor.type !== 'fast') return;
   const { model } = predictor;
-  if (model.type !== 'annealer' || model.solver !== 'dwave') {
-    if (model.type === 'annealer' && model.maxQpuSeconds !== undefined) {
-      refuse('predictor.model.maxQpuSeconds', model.maxQpuSeconds, 'only solver: dwave uses a QPU');
-    }
+  if (model.type !== 'annealer') return;
+  const accounts = (['maxQpuSeconds', 'maxQpuCost', 'qpuPricePerHour'] as const).filter(
+    (key) => model[key] !== undefined
+  );
+  if (model.solver !== 'dwave') {
+    for (const key of accounts) refuse(`predictor.model.${key}`, model[key], 'only solver: dwave uses a QPU');
     return;
+  }
+  if ((model.maxQpuCost === undefined) !== (model.qpuPricePerHour === undefined)) {
+    const rule = 'a limit of cost needs both maxQpuCost and qpuPricePerHour';
+    refuse(`predictor.model.${accounts.at(-1)}`, model.maxQpuCost ?? model.qpuPricePerHour, rule);
   }
   if (predictor.type === 'fast') {
     const rule = 'Fast-Hyperband trains hundreds of models, each a QPU problem: take the simulated annealer, or swift';
     refuse('predictor.model.solver', 'dwave', rule);
   }
   if (model.reads > 2000) refuse('predictor.model.reads', model.reads, 'at most 2000 for dwave: answers are kept');
-  if (model.maxQpuSeconds !== undefined && together) {
+  if (accounts[0] !== undefined && together) {
     const rule = 'brackets together share no account of it: run them one after the other';
-    refuse('predictor.model.maxQpuSeconds', model.maxQpuSeconds, rule);
+    refuse(`predictor.model.${accounts[0]}`, model[accounts[0]], rule);
   }
 }
 
 function sizeRules({ scheduler, predictor, sampler, space }: Study, refuse: Refuse): void {
+  if (scheduler.type === 'asha' && scheduler.trials !== 'untilLimit') {
+    const most = ashaTrialBound({ predictor, sampler });
+    const rule = `at most ${most}: what an ASHA study remembers travels in one message`;
+    if (scheduler.trials > most) refuse('scheduler.trials', scheduler.trials, rule);
+  }
   const iterations = scheduler.type === 'hyperband' && scheduler.iterations !== 'untilLimit' ? scheduler.iterations : 1;
   const trials = planStudy(scheduler, predictor, 1).trials * iterations;
   if (trials > 100_000) refuse('scheduler', trials, 'at most 100,000 trials a study');

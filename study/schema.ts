@@ -149,6 +149,8 @@ const modelUnion = z.discriminatedUnion('type', [
     combination: z.enum(['sound', 'faithful']).default('sound'),
     fallback: plainModel.nullable().default('svr'),
     maxQpuSeconds: positive.optional(),
+    maxQpuCost: positive.optional(),
+    qpuPricePerHour: positive.optional(),
   }),
   z.strictObject({
     type: z.literal('activity'),

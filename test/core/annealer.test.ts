@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exp, pow } from '../../core/math.js';
 import { bias, coefficientsOf, lowestReads, type Coefficients } from '../../core/predictors/annealer/decode.js';
+import { qpuSecondsAllowed } from '../../core/predictors/annealer/elsewhere.js';
 import { annealerFit, problemOf, regressorFrom } from '../../core/predictors/annealer/fit.js';
 import { energy, kernel, published, svrQubo, type Qubo } from '../../core/predictors/annealer/qubo.js';
 import { anneal, type Samples } from '../../core/predictors/annealer/simulated.js';
@@ -383,5 +384,14 @@ describe('a QUBO on the wire', () => {
       assert.throws(wrong({ occurrences: [1, 1, 0, 1, 1] }), /occurrences/);
       assert.throws(wrong({ samples: 'A*A=' }), /base64/);
     }
+  });
+});
+
+describe('what a QPU may cost', () => {
+  it('is limited by time, by money, or by whichever is less', () => {
+    assert.equal(qpuSecondsAllowed({}), undefined);
+    assert.equal(qpuSecondsAllowed({ maxQpuSeconds: 2 }), 2);
+    assert.equal(qpuSecondsAllowed({ maxQpuCost: 10, qpuPricePerHour: 2000 }), 18);
+    assert.equal(qpuSecondsAllowed({ maxQpuSeconds: 2, maxQpuCost: 10, qpuPricePerHour: 2000 }), 2);
   });
 });

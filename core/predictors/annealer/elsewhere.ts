@@ -22,7 +22,17 @@ export function quboRequest(study: string, request: PredictionRequest): QuboRequ
     reads: model.reads,
     sweeps: model.sweeps,
     seed,
-    maxQpuSeconds: model.maxQpuSeconds,
+    maxQpuSeconds: qpuSecondsAllowed(model),
     qpuSecondsUsed: request.qpuSecondsUsed,
   };
+}
+
+/** Seconds of QPU access time a study may use, by time and by cost; undefined without a limit. */
+export function qpuSecondsAllowed({
+  maxQpuSeconds = Infinity,
+  maxQpuCost = Infinity,
+  qpuPricePerHour = 1,
+}: Pick<AnnealerModel, 'maxQpuSeconds' | 'maxQpuCost' | 'qpuPricePerHour'>): number | undefined {
+  const seconds = Math.min(maxQpuSeconds, (3600 * maxQpuCost) / qpuPricePerHour);
+  return seconds === Infinity ? undefined : seconds;
 }
