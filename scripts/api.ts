@@ -14,6 +14,7 @@ import {
   type Client,
   type WorkflowExecutionInfo,
 } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { StudyRecord, StudyResult } from '../core/record.js';
 import type { Study } from '../core/study.js';
 import { listRecords, readRecord, studyFolder } from '../activities/record-store.js';
@@ -21,6 +22,7 @@ import { reportHtml } from '../report/html.js';
 import { formatProblems, loadStudy } from '../study/load.js';
 import { parseStudy } from '../study/schema.js';
 import {
+  failureTypes,
   queryNames,
   taskQueues,
   updateNames,
@@ -288,18 +290,21 @@ async function send(
   updateName: string,
   argument?: object
 ): Promise<string> {
-  try {
-    const handle = client.workflow.getHandle(workflowId);
-    return await orUnknown(
-      name,
-      argument
-        ? handle.executeUpdate<string, [object]>(updateName, { args: [argument] })
-        : handle.executeUpdate<string, []>(updateName)
-    );
-  } catch (error) {
-    if (error instanceof WorkflowUpdateFailedError)
-      throw new CliError((error.cause as Error | undefined)?.message ?? error.message);
-    throw error;
+  for (let tries = 1; ; tries++) {
+    try {
+      const handle = client.workflow.getHandle(workflowId);
+      return await orUnknown(
+        name,
+        argument
+          ? handle.executeUpdate<string, [object]>(updateName, { args: [argument] })
+          : handle.executeUpdate<string, []>(updateName)
+      );
+    } catch (error) {
+      if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+      const moves = error.cause instanceof ApplicationFailure && error.cause.type === failureTypes.moving;
+      if (!moves || tries === 20) throw new CliError((error.cause as Error | undefined)?.message ?? error.message);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
   }
 }
 

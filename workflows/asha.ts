@@ -89,7 +89,7 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
     return continueAsNew<typeof everbandAsha>({
       ...input,
       control: tree.current,
-      carried: { state, rounds, best, recorded, parked: pool.stillParked },
+      carried: { state, rounds, best, recorded, parked: pool.moving },
     });
   }
   setCurrentDetails(bracketDetails(study, chronicle.status('done')));

@@ -157,6 +157,8 @@ export type TrainSegmentResult = Extract<SegmentOutcome, { outcome: 'completed' 
 export const failureTypes = {
   invalidStudy: 'InvalidStudy',
   trialFailed: 'TrialFailed',
+  /** A parked trial is between two runs of its workflow: the same question a moment later is answered. */
+  moving: 'Moving',
   unsupportedSchema: 'UnsupportedSchema',
 } as const;
 

@@ -56,17 +56,19 @@ export class TrialPool {
   private left = false;
   /** Trials that failed and wait, parked or for their next attempt: they take no slot. */
   failing = 0;
-  /** After `leaveOff`: the trials that wait on in the next run, by id. */
-  readonly stillParked: Record<string, Parking> = {};
+  /** Trials that are parked over two runs of the workflow and in neither right now, by id. */
+  readonly moving: Record<string, Parking>;
 
   constructor(
     private readonly spec: TrainingSpec,
     private control: Control,
     /** What an earlier run of the workflow had parked. */
-    private readonly before: Readonly<Record<string, Parking>> = {},
+    before: Readonly<Record<string, Parking>> = {},
     /** Called when a trial has failed and its slot is free. */
     private readonly onFree: () => void = () => undefined
-  ) {}
+  ) {
+    this.moving = { ...before };
+  }
 
   apply(control: Control): void {
     this.control = control;
@@ -90,12 +92,18 @@ export class TrialPool {
       .map(([trial, { reason, attempts, expires }]): ParkedTrial => {
         return { trial, reason, attempts, expires: expires === null ? null : new Date(expires).toISOString() };
       });
+    for (const [trial, { reason, attempts }] of Object.entries(this.moving)) {
+      parked.push({ trial, reason, attempts, expires: null });
+    }
     return { running: [...this.running.keys()], queued: this.waiting.length, parked, done: this.done, shards: [] };
   }
 
   /** Throws what an update validator says of a trial that is not parked here. */
   checkParked(trial: string): void {
     if (this.parked.has(trial)) return;
+    if (Object.hasOwn(this.moving, trial)) {
+      throw ApplicationFailure.nonRetryable(`trial ${trial} moves to another run, ask again`, failureTypes.moving);
+    }
     const parked = [...this.parked.keys()].join(', ') || 'none';
     throw ApplicationFailure.nonRetryable(`trial ${trial} is not parked here (parked: ${parked})`, 'NotParked');
   }
@@ -110,7 +118,7 @@ export class TrialPool {
     const values: number[] = [];
     let failures = 0;
     let reset: number | undefined;
-    let parking = this.before[trial.id];
+    let parking = this.moving[trial.id];
     await this.enter();
     try {
       while (from + values.length < to) {
@@ -119,7 +127,8 @@ export class TrialPool {
           const waiting = parking;
           parking = undefined;
           const verdict = await this.away(() => this.park(trial.id, waiting));
-          if (this.ending) return { outcome: 'unfinished', values };
+          const waitsOn = Object.hasOwn(this.moving, trial.id);
+          if (this.control.stopped || waitsOn) return { outcome: 'unfinished', values };
           if (!verdict.again) return { outcome: 'failed', values, reason };
           failures = 0;
           // New each time, over all rounds of the trial; the workflow's clock replays.
@@ -213,6 +222,7 @@ export class TrialPool {
 
   /** Waits for an operator or the clock, which a pause stops. */
   private async park(trial: string, { reason, attempts, milliseconds }: Parking): Promise<Verdict> {
+    delete this.moving[trial];
     const parked: Parked = { reason, attempts, expires: null, verdict: null };
     this.parked.set(trial, parked);
     let left = milliseconds;
@@ -233,8 +243,7 @@ export class TrialPool {
     } finally {
       this.parked.delete(trial);
     }
-    if (this.left && parked.verdict === null && left > 0)
-      this.stillParked[trial] = { reason, attempts, milliseconds: left };
+    if (this.left && parked.verdict === null && left > 0) this.moving[trial] = { reason, attempts, milliseconds: left };
     return parked.verdict ?? { again: false, reset: false };
   }
 
