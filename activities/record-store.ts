@@ -2,7 +2,7 @@
  * Records on disk, beyond Temporal's retention: one folder a study under `<state>/studies/<study>/record/`, one file
  * per proposal and closed round, each written whole or not at all. Writing again what is there changes nothing.
  */
-import { mkdir, open, rename } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { assembleRecord, type BracketMaterial } from '../core/assemble.js';
@@ -45,10 +45,15 @@ export function readProposal(stateDir: string, study: Study, request: ProposalRe
   return proposal.trials.length === request.count ? proposal : null;
 }
 
-/** Every trial proposed so far, in global order. */
-export function readProposed(stateDir: string, study: string): Trial[] {
-  const trials = readMaterial(stateDir, study).flatMap(({ proposal }) => proposal.trials);
-  return trials.sort((a, b) => a.globalIndex - b.globalIndex);
+/** Every trial proposed so far with a global index below `end`, in global order. */
+export function readProposed(stateDir: string, study: string, end: number): Trial[] {
+  const folder = recordFolder(stateDir, study);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((file) => /\.p\d+\.json$/.test(file) && !file.startsWith('.'))
+    .flatMap((file) => (JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as Proposal).trials)
+    .filter(({ globalIndex }) => globalIndex < end)
+    .sort((a, b) => a.globalIndex - b.globalIndex);
 }
 
 export async function writeRound(stateDir: string, study: string, result: RoundResult): Promise<void> {
@@ -66,7 +71,12 @@ export async function writeAshaPart(
   first: number,
   part: AshaPart
 ): Promise<void> {
-  await write(recordFolder(stateDir, study), `${bracket}.e${first}.json`, JSON.stringify(part));
+  const folder = recordFolder(stateDir, study);
+  // Of an execution that was terminated or reset: what is written now follows on what is kept.
+  for (const later of partsIn(folder, bracket, 'e').filter(({ number }) => number >= first)) {
+    await rm(path.join(folder, later.file));
+  }
+  await write(folder, `${bracket}.e${first}.json`, JSON.stringify(part));
 }
 
 /** Closes the record: writes `record.json` beside the parts and returns it. */
@@ -104,21 +114,29 @@ export function recordFile(stateDir: string, name: string): string {
   return path.join(recordFolder(stateDir, name), 'record.json');
 }
 
+/** Proposals, closed rounds, events. */
+type PartKind = 'p' | 'r' | 'e';
+
+/** A bracket's files of a kind, in order of the number in their name. */
+function partsIn(folder: string, bracket: string, kind: PartKind): { file: string; number: number }[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .flatMap((file) => {
+      const number = file.startsWith(`${bracket}.${kind}`)
+        ? /^\.[pre](\d+)\.json$/.exec(file.slice(bracket.length))?.[1]
+        : null;
+      return number ? [{ file, number: Number(number) }] : [];
+    })
+    .sort((a, b) => a.number - b.number);
+}
+
 function readMaterial(stateDir: string, name: string): BracketMaterial[] {
   const folder = recordFolder(stateDir, name);
   if (!existsSync(folder)) return [];
   const files = readdirSync(folder);
   const study = readStudy(stateDir, name);
-  /** The parts of a kind, in order of the number in their name. */
-  const parts = <T>(id: string, kind: 'p' | 'r' | 'e'): T[] => {
-    const numbered = files.flatMap((file) => {
-      const number = file.startsWith(`${id}.${kind}`) ? /^\.[pre](\d+)\.json$/.exec(file.slice(id.length))?.[1] : null;
-      return number ? [{ file, number: Number(number) }] : [];
-    });
-    return numbered
-      .sort((a, b) => a.number - b.number)
-      .map(({ file }) => JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as T);
-  };
+  const parts = <T>(id: string, kind: PartKind): T[] =>
+    partsIn(folder, id, kind).map(({ file }) => JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as T);
   const ids = new Set(files.flatMap((file) => /^([^.]+)\.p\d+\.json$/.exec(file)?.[1] ?? []));
   return [...ids].map((id): BracketMaterial => {
     const proposals = parts<Proposal>(id, 'p');

@@ -31,7 +31,7 @@ export function createRecordActivities({ stateDir }: { stateDir: string }): Reco
     const learns = study.sampler.type === 'tpe';
     if (kept?.study !== key || (learns && kept.drawn.length !== start)) {
       const table = study.trainer.type === 'replay' ? readTable(study.trainer).rows : null;
-      const drawn = learns ? readProposed(stateDir, study.name).slice(0, start) : [];
+      const drawn = learns ? readProposed(stateDir, study.name, start) : [];
       const configs = drawn.map(({ config }) => config);
       kept = { study: key, sampler: createSampler(study, table, configs), drawn: configs };
     }

@@ -55,6 +55,8 @@ function ashaRounds(
     const above = completions.filter(({ rung }) => rung === round.index + 1).map(({ outcome }) => outcome.index);
     const left = new Set([...(promoted[round.index] ?? []), ...above]);
     const asked = own.filter(({ prediction }) => prediction);
+    const error = own.find((completion) => completion.error !== undefined)?.error;
+    const fallback = own.find((completion) => completion.fallback !== undefined)?.fallback;
     return {
       record: {
         bracket: plan.id,
@@ -65,7 +67,7 @@ function ashaRounds(
         ranking,
         promoted: outcomes.filter(({ index }) => left.has(index)).map(({ id }) => id),
         decision:
-          asked.length === 0
+          asked.length === 0 && error === undefined
             ? null
             : {
                 epoch: round.decisionPoint,
@@ -74,6 +76,8 @@ function ashaRounds(
                 threshold: asked.at(-1)?.prediction?.threshold ?? null,
                 trainedOn: Math.max(0, ...asked.map(({ trainedOn }) => trainedOn ?? 0)),
                 modelsTrained: own.filter(({ trained }) => trained).length,
+                ...(error === undefined ? {} : { error }),
+                ...(fallback === undefined ? {} : { fallback }),
               },
         epochs: outcomes.reduce((sum, outcome) => sum + outcome.epochs, 0),
       },

@@ -4,6 +4,7 @@
  * the state changes when something is told, and the order of what was told decides everything.
  */
 import { emptyMemory, type Memory } from './memory.js';
+import { pow } from './math.js';
 import { flip } from './objective.js';
 import { planIteration, type BracketPlan } from './plan.js';
 import { quantile } from './quantile.js';
@@ -16,6 +17,9 @@ export interface Asked {
   readonly prediction?: PredictionRecord;
   /** Whether the question trained a model. */
   readonly trained?: boolean;
+  /** Why there was no prediction, or who answered instead of the model asked. */
+  readonly error?: string;
+  readonly fallback?: string;
   /** Curves the model that answered was trained on. */
   readonly trainedOn?: number;
 }
@@ -46,12 +50,22 @@ export interface AshaState {
 
 /** Most trials of an ASHA study: its state, about 35 bytes a trial, travels in one message of at most 2 MiB. */
 const mostAshaTrials = 40_000;
-/** The same where curves or observations travel too, about 130 bytes a trial. */
+/** The same where observations travel too. */
 const mostLearningTrials = 10_000;
+/** Values of curves that travel, about 20 bytes each, where a model may be asked about every trial that waits. */
+const mostCurveValues = 60_000;
 
 /** The bound on an ASHA study's trials, "untilLimit" or not. */
-export function ashaTrialBound({ predictor, sampler }: Pick<Study, 'predictor' | 'sampler'>): number {
-  return predictor.type !== 'none' || sampler.type === 'tpe' ? mostLearningTrials : mostAshaTrials;
+export function ashaTrialBound(study: Pick<Study, 'scheduler' | 'predictor' | 'sampler'>): number {
+  const { scheduler, predictor, sampler } = study;
+  if (scheduler.type !== 'asha') throw new RangeError(`no ASHA study: ${scheduler.type}`);
+  const most = sampler.type === 'tpe' ? mostLearningTrials : mostAshaTrials;
+  if (predictor.type !== 'swift') return most;
+  // Of n trials n / eta^k reach rung k, and all but 1 / eta of those wait there with r_k values each.
+  const { eta } = scheduler;
+  const rungs = (planIteration(scheduler, predictor, 1)[0] as BracketPlan).rounds.slice(0, -1);
+  const perTrial = rungs.reduce((sum, { to }, k) => sum + (to * (1 - 1 / eta)) / pow(eta, k), 0);
+  return Math.min(mostLearningTrials, Math.floor(mostCurveValues / perTrial));
 }
 
 /** How many trials an ASHA study starts at most. */

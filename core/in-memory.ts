@@ -88,7 +88,8 @@ class InMemoryBracket {
       },
       null
     );
-    const { state, ended } = await run.run();
+    const { state, ended, unfinished } = await run.run();
+    completions.push(...unfinished);
     const own = ashaMaterial(plan, study.objective, this.proposals, [{ order, completions, standing: state }]);
     material.push(own);
     const bests = own.rounds.flatMap(({ record }): Best[] => {

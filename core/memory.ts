@@ -36,6 +36,15 @@ export function withRung(memory: Memory, rung: number, changed: RungMemory): Mem
   return { ...memory, rungs: { ...memory.rungs, [rung]: changed } };
 }
 
+/** Losses kept at a decision point for the median rule, the latest: what a study remembers travels in one message. */
+export const mostSeen = 2000;
+/** Observations kept, the latest, for the same reason: about 45 bytes each. */
+const mostObservations = 10_000;
+
+export function withObservations(memory: Memory, more: readonly Observation[]): Memory {
+  return { ...memory, observations: [...memory.observations, ...more].slice(-mostObservations) };
+}
+
 /** Adds complete curves to a rung. `decisionPoints`: all the rung ever has, see {@link forgetNeedless}. */
 export function remember(
   rung: RungMemory,

@@ -3,7 +3,7 @@
  * out (a workflow, the simulator, a test) changes nothing, for decisions are taken in trial order and never in order of
  * arrival.
  */
-import { remember, rungOf, withRung, type Memory } from './memory.js';
+import { mostSeen, remember, rungOf, withObservations, withRung, type Memory } from './memory.js';
 import { flip } from './objective.js';
 import { decisionEpochs, type RoundPlan } from './plan.js';
 import type { PredictionAnswer, PredictionRequest } from './predictor.js';
@@ -87,6 +87,10 @@ export class Round {
       await this.proposed(first);
       const wave = this.runners.slice(first, first + size);
       await Promise.all(wave.map((runner, i) => this.train(runner, this.input.plan.from, target(runner, first + i))));
+      if (!this.interrupted) continue;
+      // The study was stopped: nobody draws or trains those behind.
+      for (const runner of this.runners.slice(first + size)) runner.end = 'unfinished';
+      return;
     }
   }
 
@@ -132,8 +136,7 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
   const round = new Round(input, effects);
   const decision = await decide(round);
   if (input.observe) {
-    const observations = [...round.memory.observations, ...round.observations(round.runners)];
-    round.memory = { ...round.memory, observations };
+    round.memory = withObservations(round.memory, round.observations(round.runners));
   }
   const ranking = rank(round.runners);
   const promoted = round.interrupted
@@ -194,7 +197,7 @@ function noteSeen(round: Round): void {
       .map((runner) => runner.values[epoch - plan.from - 1])
       .filter((value) => value !== undefined)
       .map((value) => flip(study.objective, value));
-    seen[String(epoch)] = [...(seen[String(epoch)] ?? []), ...losses];
+    seen[String(epoch)] = [...(seen[String(epoch)] ?? []), ...losses].slice(-mostSeen);
   }
   round.memory = { ...round.memory, seen };
 }

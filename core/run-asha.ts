@@ -1,13 +1,13 @@
 /** ASHA carried out: jobs started as slots free up, Swift-ASHA's and the median rule's questions half-way to a rung. */
 import { Asha, mostTrials, type AshaJob, type AshaState, type Asked } from './asha.js';
-import { remember, rungOf, withRung } from './memory.js';
+import { mostSeen, remember, rungOf, withObservations, withRung } from './memory.js';
 import { flip } from './objective.js';
 import { decisionPointsOf, type RoundPlan } from './plan.js';
 import type { PredictionAnswer, PredictionRequest } from './predictor.js';
 import type { Observation } from './propose.js';
 import { quantile } from './quantile.js';
 import { Runner, type Contender, type RoundOutcome } from './runner.js';
-import { noteAsked, noteSolved, questionOf } from './stopping/question.js';
+import { noteAsked, noteSolved, noteUntrained, questionOf } from './stopping/question.js';
 import type { Study, SwiftPredictor } from './study.js';
 import { trialId, type SegmentOutcome } from './trial.js';
 
@@ -35,6 +35,8 @@ export interface AshaResult {
   readonly state: AshaState;
   /** Null when training was interrupted: `state` has jobs in flight and can go on. */
   readonly ended: 'finished' | 'epochLimit' | 'target' | null;
+  /** What was interrupted and, when the study ends here, belongs into its record. */
+  readonly unfinished: readonly AshaCompletion[];
 }
 
 /** The trials drawn together with trial `index`: 50 at once by a sampler that does not learn. */
@@ -58,7 +60,7 @@ export class AshaRun {
   private ended: AshaResult['ended'] = 'finished';
   /** Before `run`, and towards the end, no job starts. */
   private closing = true;
-  private interrupted = false;
+  private readonly unfinished: AshaCompletion[] = [];
   private running = 0;
   private resolve: (result: AshaResult) => void = () => undefined;
   private reject: (error: unknown) => void = () => undefined;
@@ -95,8 +97,9 @@ export class AshaRun {
       this.start(job);
     }
     if (this.running > 0) return;
-    const broken = this.interrupted && this.ended !== 'target';
-    this.resolve({ state: this.asha.state, ended: broken ? null : this.ended });
+    const { unfinished } = this;
+    const broken = unfinished.length > 0 && this.ended !== 'target';
+    this.resolve({ state: this.asha.state, ended: broken ? null : this.ended, unfinished });
   }
 
   private start(job: AshaJob): void {
@@ -121,7 +124,7 @@ export class AshaRun {
     const { job, round, runner } = flight;
     const outcome = await this.effects.train(runner.contender, round, round.from + runner.values.length, to);
     runner.absorb(outcome);
-    if (runner.end === 'unfinished') return this.interrupt();
+    if (runner.end === 'unfinished') return this.interrupt(flight);
     this.effects.happened(`${job.trial}@${round.from + runner.outcome().epochs}`);
     if (runner.end !== 'rung' || to === round.to) return this.close(flight);
     return this.question(flight, to);
@@ -134,7 +137,7 @@ export class AshaRun {
       const { memory } = this.asha;
       const earlier = memory.seen[String(p)] ?? [];
       const loss = flight.runner.loss();
-      this.asha.memory = { ...memory, seen: { ...memory.seen, [p]: [...earlier, loss] } };
+      this.asha.memory = { ...memory, seen: { ...memory.seen, [p]: [...earlier, loss].slice(-mostSeen) } };
       const median = earlier.length < predictor.minTrials ? null : quantile(earlier, 0.5);
       return this.verdict(flight, p, { predicted: null, loss, threshold: median });
     }
@@ -153,10 +156,17 @@ export class AshaRun {
     const answer = await this.effects.predict(question.request);
     this.effects.happened(`${job.trial}?${p}`);
     asha.memory = noteSolved(asha.memory, at, answer);
-    const predicted = answer.outcome === 'predicted' ? (answer.losses[0] as number) : NaN;
-    if (!Number.isFinite(predicted)) return this.goOn(flight);
     const { fresh, trainedOn } = question;
-    return this.verdict(flight, p, { predicted, loss: predicted, threshold, model: { trained: fresh, trainedOn } });
+    const predicted = answer.outcome === 'predicted' ? (answer.losses[0] as number) : NaN;
+    if (answer.outcome === 'impossible' || !Number.isFinite(predicted)) {
+      if (fresh) asha.memory = noteUntrained(asha.memory, at);
+      const reason = answer.outcome === 'impossible' ? answer.reason : 'the model predicted a value that is no number';
+      flight.asked = { error: reason };
+      return this.goOn(flight);
+    }
+    const fallback = answer.fallback === undefined ? {} : { fallback: answer.fallback };
+    const model = { trained: fresh, trainedOn, ...fallback };
+    return this.verdict(flight, p, { predicted, loss: predicted, threshold, model });
   }
 
   private verdict(
@@ -166,7 +176,7 @@ export class AshaRun {
       predicted: number | null;
       loss: number;
       threshold: number | null;
-      model?: Pick<Asked, 'trained' | 'trainedOn'>;
+      model?: Omit<Asked, 'prediction'>;
     }
   ): Promise<void> {
     const { runner } = flight;
@@ -195,8 +205,8 @@ export class AshaRun {
   }
 
   /** Stays in flight: the next run of the study asks for the same again. */
-  private interrupt(): void {
-    this.interrupted = true;
+  private interrupt({ job, runner, asked }: Flight): void {
+    this.unfinished.push({ rung: job.rung, outcome: runner.outcome(), ...asked });
     this.closing = true;
     this.running--;
     this.fill();
@@ -207,12 +217,11 @@ export class AshaRun {
     const { job, round, runner, asked } = flight;
     const outcome = runner.outcome();
     const value = runner.end === 'rung' ? runner.value() : null;
-    if (value !== null && study.predictor.type !== 'none') this.learn(flight);
+    if (value !== null && study.predictor.type === 'swift') this.learn(flight);
     asha.tell(job, value, outcome.epochs);
     if (study.sampler.type === 'tpe' && runner.end !== 'stopped') {
       const loss = value === null ? null : flip(study.objective, value);
-      const observations = [...asha.memory.observations, { trial: job.trial, budget: round.to, loss }];
-      asha.memory = { ...asha.memory, observations };
+      asha.memory = withObservations(asha.memory, [{ trial: job.trial, budget: round.to, loss }]);
     }
     effects.closed({ rung: job.rung, outcome, ...asked });
     this.running--;
@@ -230,7 +239,7 @@ export class AshaRun {
     const { asha, study } = this;
     if (job.rung === asha.plan.rounds.length - 1) asha.curves.delete(job.trial);
     else asha.curves.set(job.trial, [...runner.contender.values, ...runner.values]);
-    if (study.predictor.type !== 'swift' || job.rung === 0) return;
+    if (job.rung === 0) return;
     const rung = rungOf(asha.memory, round.to);
     const grown = remember(rung, [runner.curve()], decisionPointsOf(study, round.to));
     asha.memory = withRung(asha.memory, round.to, grown);

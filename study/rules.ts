@@ -137,13 +137,21 @@ function combinationRules({ scheduler, sampler, predictor, limits }: Study, refu
   }
 }
 
-function sizeRules({ scheduler, predictor, sampler, space }: Study, refuse: Refuse): void {
+function sizeRules({ scheduler, predictor, sampler, space, limits }: Study, refuse: Refuse): void {
   if (scheduler.type === 'asha' && scheduler.trials !== 'untilLimit') {
-    const most = ashaTrialBound({ predictor, sampler });
+    const most = ashaTrialBound({ scheduler, predictor, sampler });
     const rule = `at most ${most}: what an ASHA study remembers travels in one message`;
     if (scheduler.trials > most) refuse('scheduler.trials', scheduler.trials, rule);
   }
   const iterations = scheduler.type === 'hyperband' && scheduler.iterations !== 'untilLimit' ? scheduler.iterations : 1;
+  if (predictor.type === 'fast') {
+    const one = planStudy(scheduler, predictor, 1).epochsFromScratch;
+    const endless = scheduler.type === 'hyperband' && scheduler.iterations === 'untilLimit';
+    const values = endless ? (limits.epochs ?? Infinity) : one * iterations;
+    const rule =
+      'Fast-Hyperband keeps every complete curve, at most 60,000 values: take swift, a smaller R or fewer iterations';
+    if (values > 60_000) refuse('predictor', 'fast', endless ? `${rule}, or limits.epochs` : rule);
+  }
   const trials = planStudy(scheduler, predictor, 1).trials * iterations;
   if (trials > 100_000) refuse('scheduler', trials, 'at most 100,000 trials a study');
   if (sampler.type !== 'grid') return;

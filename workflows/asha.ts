@@ -81,10 +81,12 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
   handleTrialMessages(pool, () => pool.progress());
   setHandler(defineQuery<BracketStatus>(queryNames.status), () => chronicle.status('running'));
 
-  const { state, ended } = await run.run();
+  const { state, ended, unfinished } = await run.run();
+  const goesOn = ended === null && !tree.current.stopped;
+  if (!goesOn) for (const completion of unfinished) chronicle.closed(completion);
   await chronicle.flush({ started: state.started, promoted: state.promoted });
   await condition(allHandlersFinished);
-  if (ended === null && !tree.current.stopped) {
+  if (goesOn) {
     const { rounds, best, recorded } = chronicle;
     return continueAsNew<typeof everbandAsha>({
       ...input,
@@ -186,6 +188,8 @@ class Chronicle {
     this.order = [];
     this.completions = [];
     this.writing = this.writing.then(() => recordAsha(this.study.name, this.plan.id, first, part));
+    // Whoever awaits it hears of a failure; until then it must not count as unhandled, which fails every workflow task.
+    this.writing.catch(() => undefined);
     return this.writing;
   }
 

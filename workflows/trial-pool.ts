@@ -50,6 +50,7 @@ export class TrialPool {
   private readonly waiting: (() => void)[] = [];
   private readonly running = new Map<string, CancellationScope>();
   private readonly parked = new Map<string, Parked>();
+  private readonly interrupted = new Set<CancellationScope>();
   private taken = 0;
   private done = 0;
 
@@ -72,7 +73,12 @@ export class TrialPool {
 
   apply(control: Control): void {
     this.control = control;
-    if (control.paused || this.ending) for (const scope of this.running.values()) scope.cancel();
+    if (control.paused || this.ending) {
+      for (const scope of this.running.values()) {
+        this.interrupted.add(scope);
+        scope.cancel();
+      }
+    }
     this.admit();
   }
 
@@ -211,12 +217,14 @@ export class TrialPool {
       );
     } catch (error) {
       if (isCancellation(error)) {
-        if (this.control.paused || this.ending) return { outcome: 'interrupted' };
+        // By us, whatever the control says by now: a trainer takes its time to save itself.
+        if (this.interrupted.has(scope)) return { outcome: 'interrupted' };
         throw error;
       }
       return { outcome: 'error', reason: reasonOf(error) };
     } finally {
       this.running.delete(trial.id);
+      this.interrupted.delete(scope);
     }
   }
 

@@ -62,6 +62,13 @@ export function noteAsked(memory: Memory, { study, rung, p }: DecisionPoint, tra
   return withRung(memory, rung, noteTrained(own, p, trainedOn, decisionPointsOf(study, rung)));
 }
 
+/** Takes back that a model is trained which could not be: more curves may teach one. */
+export function noteUntrained(memory: Memory, { rung, p }: DecisionPoint): Memory {
+  const own = rungOf(memory, rung);
+  const trained = Object.fromEntries(Object.entries(own.trained).filter(([epoch]) => epoch !== String(p)));
+  return withRung(memory, rung, { ...own, trained });
+}
+
 /** Keeps what a solver elsewhere found and what it cost. */
 export function noteSolved(memory: Memory, { rung, p }: DecisionPoint, answer: PredictionAnswer): Memory {
   if (answer.outcome !== 'predicted' || !answer.solved) return memory;

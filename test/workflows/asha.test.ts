@@ -46,6 +46,13 @@ describe('ASHA through Temporal', function () {
     assert.ok(again <= 2 * 4, `${again} epochs trained again after 2 kills of 4 slots`);
   });
 
+  it('with TPE goes on from the proposals of an orchestrator that was killed -9', async () => {
+    const one = slow('asha-tpe-killed', 60, { sampler: 'tpe', scheduler: { type: 'asha', R: 9, eta: 3, trials: 40 } });
+    const { trials } = await cluster.finishUnderFire(one, ['orchestrator', 'orchestrator'], () => 1500);
+    assert.equal(trials, 40);
+    sound(one, cluster.record(one));
+  });
+
   it('goes on in a new run with jobs in flight, pauses and resumes there', async () => {
     const orchestrator = await cluster.worker(['orchestrate', 'predict']);
     const trainer = await cluster.worker(['train'], 4);

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { canonicalJson, type StudyRecord } from '../../core/record.js';
 import { stream } from '../../core/rng.js';
 import type { Study } from '../../core/study.js';
+import { workflowIds } from '../../workflows/messages.js';
 import { segmentOf as train } from '../fixtures/slow-trainer.mjs';
 import { Cluster, ended, nameless, reference, sleep, studyOf } from '../harness.js';
 
@@ -81,6 +82,36 @@ describe('what a study survives', function () {
     await finish(one);
     await ended(trainer);
     await ended(orchestrator);
+  });
+
+  it('gives the same bytes with BOHB when the process that draws its proposals is killed -9', async () => {
+    const one = study('bohb-killed', {
+      space: { x: { float: [0, 1] }, ms: { fixed: 100 }, divergesAbove: { fixed: 0.9 } },
+      scheduler: { type: 'bohb', R: 9, eta: 3 },
+      sampler: { type: 'tpe', wave: 4 },
+      predictor: 'none',
+    });
+    await cluster.finishUnderFire(one, ['orchestrator', 'orchestrator'], () => 1500);
+    assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, train)));
+  });
+
+  it('resumes at once after a pause, while trainers are still saving themselves', async () => {
+    const worker = await cluster.worker(['orchestrate', 'predict', 'train'], 2);
+    const one = study('pause-resume', {
+      space: { x: { float: [0, 1] }, ms: { fixed: 1500 }, divergesAbove: { fixed: 2 } },
+      scheduler: { type: 'full', trials: 2, R: 3 },
+      predictor: 'none',
+      training: { heartbeatSeconds: 10, graceSeconds: 10 },
+    });
+    await cluster.begin(one);
+    await sleep(2000);
+    const handle = (await cluster.client()).workflow.getHandle(workflowIds.study(one.name));
+    await handle.executeUpdate('pause');
+    await handle.executeUpdate('resume');
+    const result = await cluster.result(one);
+    assert.equal(result.fates.completed, 2);
+    assert.equal(nameless(cluster.record(one)), nameless(await reference(one, train)));
+    await ended(worker);
   });
 
   it('parks a trial that fails for good, lists it, and retries or drops it on demand', async () => {
