@@ -48,7 +48,8 @@ export async function writePng(svg: string, file: string): Promise<void> {
   if (!existsSync(file)) throw new CliError(`${browser} did not write ${file}`);
 }
 
-function browserOnPath(): string | null {
+/** Path of a browser that draws pages without a screen; null when there is none. */
+export function browserOnPath(): string | null {
   for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
     for (const folder of (process.env['PATH'] ?? '').split(path.delimiter)) {
       const file = path.join(folder, name);
