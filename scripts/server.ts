@@ -186,7 +186,12 @@ async function launch(
     if (problem === null && ended === null) break;
     if (ended !== null || Date.now() > until) {
       if (ended === null) child.kill('SIGKILL');
-      const lines = readFileSync(place.log).subarray(said).toString('utf8').trim().split('\n').slice(-5).join('\n');
+      // A server that cannot bind its port says so and then panics: what counts stands above the stack.
+      const [reason = ''] = readFileSync(place.log)
+        .subarray(said)
+        .toString('utf8')
+        .split(/^goroutine \d+ /m);
+      const lines = reason.trim().split('\n').slice(-5).join('\n');
       throw new Error(`the Temporal server did not start: ${ended ?? problem ?? ''} (log: ${place.log})\n${lines}`);
     }
     await pause(100);

@@ -1,10 +1,12 @@
 /** A real server and real worker processes in a folder of their own, for tests. Ends only what it started. */
+import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { readRecord } from '../activities/record-store.js';
 import { createSampler } from '../core/sampler.js';
 import { runInMemory } from '../core/in-memory.js';
@@ -19,6 +21,8 @@ import { classify } from '../trainers/protocol.js';
 import { readTable } from '../trainers/replay.js';
 import { taskQueues, workflowIds, workflowTypes } from '../workflows/messages.js';
 
+/** The workflows as built. */
+export const bundle = fileURLToPath(new URL('../dist/workflows/bundle.js', import.meta.url));
 const cli = fileURLToPath(new URL('../dist/scripts/everband.js', import.meta.url));
 
 /** Folder of the recorded curves; without it the test says what is missing, and fails in CI. */
@@ -215,6 +219,34 @@ export class Cluster {
     await stopServer(this.stateDir);
     rmSync(this.stateDir, { recursive: true, force: true });
   }
+}
+
+let quiet = false;
+
+/** A replay that fails is told by its result, not by the log. The options outlive the runtime, which goes with its last worker. */
+export function quietRuntime(): void {
+  if (quiet) return;
+  quiet = true;
+  const logging = { filter: 'ERROR', forward: {} };
+  Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), telemetryOptions: { logging } });
+}
+
+/** A worker that takes a workflow over goes through its history first: those of every workflow that ran so far, `least` or more. */
+export function itReplays(cluster: Cluster, least: number): void {
+  it('leaves only histories that replay', async () => {
+    quietRuntime();
+    const client = await cluster.client();
+    const workflowBundle = { code: readFileSync(bundle, 'utf8') };
+    const failed: string[] = [];
+    let replayed = 0;
+    const histories = client.workflow.list().intoHistories();
+    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle }, histories)) {
+      replayed++;
+      if (error) failed.push(`${workflowId}: ${error.message}`);
+    }
+    assert.deepEqual(failed, []);
+    assert.ok(replayed >= least, `${replayed} histories`);
+  });
 }
 
 /** Ends a worker and waits until it has gone. */

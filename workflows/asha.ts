@@ -23,6 +23,7 @@ import { roundStatus, type BracketWorkflowResult } from './bracket.js';
 import { ControlTree, controlSignal, type Control } from './control.js';
 import { handleTrialMessages } from './handlers.js';
 import { queryNames, type BracketStatus, type RoundStatus } from './messages.js';
+import { OneByOne } from './one-by-one.js';
 import { historyFull, localPolicy } from './policies.js';
 import { Asker } from './predict.js';
 import { TrialPool, type Parking } from './trial-pool.js';
@@ -52,9 +53,10 @@ const { propose, recordAsha } = proxyLocalActivities<RecordActivities>(localPoli
 export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWorkflowResult> {
   const { study, plan, carried } = input;
   const pool = new TrialPool(study, input.control, carried?.parked, () => run.fill());
-  const trials = new Proposals(study, plan);
+  const local = new OneByOne();
+  const trials = new Proposals(study, plan, local);
   const asker = new Asker(study.name, `${plan.id}-predict`, false);
-  const chronicle = new Chronicle(study, plan, carried);
+  const chronicle = new Chronicle(study, plan, local, carried);
 
   const run: AshaRun = new AshaRun(
     study,
@@ -110,7 +112,8 @@ class Proposals {
 
   constructor(
     private readonly study: Study,
-    private readonly plan: BracketPlan
+    private readonly plan: BracketPlan,
+    private readonly local: OneByOne
   ) {}
 
   async ensure(index: number, observations: readonly Observation[]): Promise<void> {
@@ -126,9 +129,9 @@ class Proposals {
     const { first, count } = ashaBlock(this.study, index);
     const known = this.blocks.get(first);
     if (known) return known;
-    const drawn = propose(this.study, { bracket: this.plan.id, offset: 0, first, count, observations }).then(
-      (proposal) => new Map(proposal.trials.map((trial) => [trial.index, trial]))
-    );
+    const drawn = this.local
+      .run(() => propose(this.study, { bracket: this.plan.id, offset: 0, first, count, observations }))
+      .then((proposal) => new Map(proposal.trials.map((trial) => [trial.index, trial])));
     this.blocks.set(first, drawn);
     return drawn;
   }
@@ -147,6 +150,7 @@ class Chronicle {
   constructor(
     private readonly study: Study,
     private readonly plan: BracketPlan,
+    private readonly local: OneByOne,
     carried: Carried | null
   ) {
     this.rounds = [...(carried?.rounds ?? plan.rounds.map((round) => roundStatus(round, undefined, true)))];
@@ -187,7 +191,8 @@ class Chronicle {
     this.recorded += this.order.length;
     this.order = [];
     this.completions = [];
-    this.writing = this.writing.then(() => recordAsha(this.study.name, this.plan.id, first, part));
+    const write = () => this.local.run(() => recordAsha(this.study.name, this.plan.id, first, part));
+    this.writing = this.writing.then(write);
     // Whoever awaits it hears of a failure; until then it must not count as unhandled, which fails every workflow task.
     this.writing.catch(() => undefined);
     return this.writing;

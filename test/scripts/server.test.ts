@@ -1,12 +1,21 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { serverInfo, startServer, stateFileProblem, stopServer } from '../../scripts/server.js';
 import { acquireTemporalCli, cachedCli } from '../../scripts/temporal-cli.js';
-import { Cluster } from '../harness.js';
+import { Cluster, sleep } from '../harness.js';
 
 describe('the embedded server', function () {
   this.timeout(60_000);
@@ -118,6 +127,23 @@ describe('what the server wrote down', function () {
     renameSync(database, `${database}.away`);
     await assert.rejects(startServer(cluster.stateDir, quiet), /has lost its database[^]*Fix: everband server stop/);
     renameSync(`${database}.away`, database);
+  });
+
+  it('gives servers of several folders, one started before the other has its ports, ports of their own', async () => {
+    const others = [1, 2, 3].map(() => mkdtempSync(path.join(os.tmpdir(), 'everband-test-')));
+    try {
+      const start = async (folder: string, i: number) => {
+        await sleep(i * 60);
+        return startServer(folder, quiet);
+      };
+      const found = await Promise.all(others.map(start));
+      assert.equal(new Set(found.map(({ address }) => address)).size, 3);
+    } finally {
+      for (const folder of others) {
+        await stopServer(folder);
+        rmSync(folder, { recursive: true, force: true });
+      }
+    }
   });
 
   it('refuses a database of another server version, once stopped; stopping twice is fine', async () => {

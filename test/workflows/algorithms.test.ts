@@ -5,7 +5,7 @@ import type { ReplayTrainer } from '../../core/study.js';
 import { replay } from '../../simulate/curves.js';
 import { inOrder } from '../../simulate/in-order.js';
 import { readTable } from '../../trainers/replay.js';
-import { Cluster, dataFolder, reference, studyOf } from '../harness.js';
+import { Cluster, dataFolder, reference, studyOf, itReplays } from '../harness.js';
 
 /** Every synchronous algorithm on taskset, whose rows diverge, at a size that takes seconds. */
 const algorithms: Record<string, object> = {
@@ -70,4 +70,6 @@ describe('every algorithm through Temporal', function () {
       assert.ok(name !== 'swift-asha' || record.result.fates.stopped > 0);
     });
   }
+
+  itReplays(cluster, 20);
 });

@@ -6,7 +6,7 @@ import type { StudyRecord } from '../../core/record.js';
 import { stream } from '../../core/rng.js';
 import type { Study } from '../../core/study.js';
 import { segmentOf } from '../fixtures/slow-trainer.mjs';
-import { Cluster, ended, generatedCurves, sleep, studyOf } from '../harness.js';
+import { Cluster, ended, generatedCurves, sleep, studyOf, itReplays } from '../harness.js';
 
 const slow = (name: string, ms: number, more: object = {}) =>
   studyOf({
@@ -150,6 +150,8 @@ describe('ASHA through Temporal', function () {
     assert.match(out, /b3-t000/);
     await ended(worker);
   });
+
+  itReplays(cluster, 20);
 });
 
 /** Every curve is the trainer's, every promotion from the rung below, nobody twice in a rung. */

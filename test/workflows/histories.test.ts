@@ -4,13 +4,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import proto from '@temporalio/proto';
 import type { TrainSegmentInput, TrainSegmentResult } from '../../workflows/messages.js';
-import { Cluster, studyOf } from '../harness.js';
+import { bundle, Cluster, quietRuntime, studyOf } from '../harness.js';
 
 const { History } = proto.temporal.api.history.v1;
-const bundle = fileURLToPath(new URL('../../dist/workflows/bundle.js', import.meta.url));
 const folder = fileURLToPath(new URL('./histories/', import.meta.url));
 
 /** One small study for every kind of workflow. */
@@ -77,7 +76,7 @@ describe('committed histories', function () {
   this.timeout(120_000);
   before(async () => {
     if (process.env['EVERBAND_RECORD_HISTORIES'] || !existsSync(folder)) await recordHistories();
-    Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined) });
+    quietRuntime();
   });
 
   async function replayAll(code: string): Promise<string[]> {

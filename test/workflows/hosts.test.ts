@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Cluster, ended, studyOf } from '../harness.js';
+import { Cluster, ended, studyOf, itReplays } from '../harness.js';
 
 const trainer = { command: ['node', fileURLToPath(new URL('../fixtures/host-trainer.mjs', import.meta.url))] };
 
@@ -91,4 +91,6 @@ describe('the host a trial trains on', function () {
     // Once with new epochs, twice without.
     assert.equal(deaths, 3);
   });
+
+  itReplays(cluster, 3);
 });

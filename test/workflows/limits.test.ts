@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { canonicalJson } from '../../core/record.js';
 import type { Study } from '../../core/study.js';
 import { workflowIds } from '../../workflows/messages.js';
-import { Cluster, generatedCurves, reference, sleep, studyOf } from '../harness.js';
+import { Cluster, generatedCurves, reference, sleep, studyOf, itReplays } from '../harness.js';
 
 describe('how a study ends', function () {
   this.timeout(240_000);
@@ -120,4 +120,6 @@ describe('how a study ends', function () {
     for await (const { workflowId } of client.workflow.list({ query })) open.push(workflowId);
     assert.deepEqual(open, []);
   });
+
+  itReplays(cluster, 10);
 });

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StudyRecord } from '../../core/record.js';
 import type { Study } from '../../core/study.js';
-import { Cluster, dataFolder, ended, nameless, pythonOf, reference, sleep, studyOf } from '../harness.js';
+import { Cluster, dataFolder, ended, nameless, pythonOf, reference, sleep, studyOf, itReplays } from '../harness.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -97,4 +97,6 @@ describe('a model that somebody else answers for', function () {
     }
     return count;
   }
+
+  itReplays(cluster, 5);
 });

@@ -4,7 +4,7 @@ import { canonicalJson } from '../../core/record.js';
 import type { Study } from '../../core/study.js';
 import { workflowIds } from '../../workflows/messages.js';
 import { segmentOf } from '../fixtures/slow-trainer.mjs';
-import { Cluster, generatedCurves, reference, sleep, studyOf } from '../harness.js';
+import { Cluster, generatedCurves, reference, sleep, studyOf, itReplays } from '../harness.js';
 
 describe('a round too large for one history', function () {
   this.timeout(240_000);
@@ -97,4 +97,6 @@ describe('a round too large for one history', function () {
     const wanted = segmentOf({ ...done, globalIndex: 1 }, 0, 260);
     assert.deepEqual(done.values, wanted.values);
   });
+
+  itReplays(cluster, 10);
 });

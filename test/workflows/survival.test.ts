@@ -7,7 +7,7 @@ import { stream } from '../../core/rng.js';
 import type { Study } from '../../core/study.js';
 import { workflowIds } from '../../workflows/messages.js';
 import { segmentOf as train } from '../fixtures/slow-trainer.mjs';
-import { Cluster, ended, nameless, reference, sleep, studyOf } from '../harness.js';
+import { Cluster, ended, nameless, reference, sleep, studyOf, itReplays } from '../harness.js';
 
 const study = (name: string, more: object = {}) =>
   studyOf({
@@ -186,6 +186,8 @@ describe('what a study survives', function () {
     assert.ok(out, err);
     return JSON.parse(out) as { phase: string; epochs: number };
   }
+
+  itReplays(cluster, 20);
 });
 
 /** Epochs a record counts more than once: curves are longer than the rungs they passed. */
