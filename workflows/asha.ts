@@ -26,7 +26,7 @@ import { queryNames, type BracketStatus, type RoundStatus } from './messages.js'
 import { OneByOne } from './one-by-one.js';
 import { historyFull, localPolicy } from './policies.js';
 import { Asker } from './predict.js';
-import { TrialPool, type Parking } from './trial-pool.js';
+import { TrialPool, type PoolState } from './trial-pool.js';
 import { bracketDetails } from './web-ui.js';
 
 export interface AshaWorkflowInput {
@@ -42,7 +42,7 @@ interface Carried {
   readonly rounds: readonly RoundStatus[];
   readonly best: Best | null;
   readonly recorded: number;
-  readonly parked: Readonly<Record<string, Parking>>;
+  readonly pool: PoolState;
 }
 
 /** Completions written to the record in one marker. */
@@ -52,7 +52,7 @@ const { propose, recordAsha } = proxyLocalActivities<RecordActivities>(localPoli
 
 export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWorkflowResult> {
   const { study, plan, carried } = input;
-  const pool = new TrialPool(study, input.control, carried?.parked, () => run.fill());
+  const pool = new TrialPool(study, input.control, carried?.pool, () => run.fill());
   const local = new OneByOne();
   const trials = new Proposals(study, plan, local);
   const asker = new Asker(study.name, `${plan.id}-predict`, false);
@@ -93,7 +93,7 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
     return continueAsNew<typeof everbandAsha>({
       ...input,
       control: tree.current,
-      carried: { state, rounds, best, recorded, parked: pool.moving },
+      carried: { state, rounds, best, recorded, pool: pool.state },
     });
   }
   setCurrentDetails(bracketDetails(study, chronicle.status('done')));

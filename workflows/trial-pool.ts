@@ -31,6 +31,14 @@ export interface Parking {
   readonly milliseconds: number;
 }
 
+/** What a pool takes along into another run of its workflow. */
+export interface PoolState {
+  /** By trial. */
+  readonly parked: Readonly<Record<string, Parking>>;
+  /** Trials to be trained from their first epoch that have not begun yet, and when that was asked for, ms. */
+  readonly resets: Readonly<Record<string, number>>;
+}
+
 interface Verdict {
   readonly again: boolean;
   readonly reset: boolean;
@@ -58,17 +66,23 @@ export class TrialPool {
   /** Trials that failed and wait, parked or for their next attempt: they take no slot. */
   failing = 0;
   /** Trials that are parked over two runs of the workflow and in neither right now, by id. */
-  readonly moving: Record<string, Parking>;
+  private readonly moving: Record<string, Parking>;
+  private readonly resets: Record<string, number>;
 
   constructor(
     private readonly spec: TrainingSpec,
     private control: Control,
-    /** What an earlier run of the workflow had parked. */
-    before: Readonly<Record<string, Parking>> = {},
+    before: PoolState = { parked: {}, resets: {} },
     /** Called when a trial has failed and its slot is free. */
     private readonly onFree: () => void = () => undefined
   ) {
-    this.moving = { ...before };
+    this.moving = { ...before.parked };
+    this.resets = { ...before.resets };
+  }
+
+  /** For the next run, once everything has left off. */
+  get state(): PoolState {
+    return { parked: this.moving, resets: this.resets };
   }
 
   apply(control: Control): void {
@@ -122,8 +136,8 @@ export class TrialPool {
   /** Trains `trial` from one budget to another, which lie in `round`. */
   async train(trial: Trial, round: RoundSpan, from: number, to: number): Promise<SegmentOutcome> {
     const values: number[] = [];
+    const { resets } = this;
     let failures = 0;
-    let reset: number | undefined;
     let parking = this.moving[trial.id];
     await this.enter();
     try {
@@ -138,7 +152,7 @@ export class TrialPool {
           if (!verdict.again) return { outcome: 'failed', values, reason };
           failures = 0;
           // New each time, over all rounds of the trial; the workflow's clock replays.
-          if (verdict.reset) reset = Date.now();
+          if (verdict.reset) resets[trial.id] = Date.now();
         }
         if (this.ending) return { outcome: 'unfinished', values };
         if (this.control.paused) {
@@ -146,11 +160,11 @@ export class TrialPool {
           continue;
         }
         const at = from + values.length;
-        const end = await this.segment(trial, round, at, this.segmentEnd(at, to), reset);
+        const end = await this.segment(trial, round, at, this.segmentEnd(at, to), resets[trial.id]);
         if (end.outcome === 'interrupted') continue;
         if (end.outcome === 'completed') {
           values.push(...end.values);
-          reset = undefined;
+          delete resets[trial.id];
         } else if (end.outcome === 'diverged') {
           return { ...end, values: [...values, ...end.values] };
         } else {

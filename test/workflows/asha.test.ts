@@ -151,6 +151,35 @@ describe('ASHA through Temporal', function () {
     await ended(worker);
   });
 
+  it('trains a trial from its first epoch when told so while it moves to another run', async () => {
+    // Every job that ends ends the run.
+    cluster.killServer();
+    await cluster.start({ 'limit.historyCount.suggestContinueAsNew': 1 });
+    const worker = await cluster.worker(['orchestrate', 'predict', 'train'], 1);
+    const flag = path.join(cluster.stateDir, 'data-is-here-too');
+    const fixed = { ms: 120, divergesAbove: 2, brokenAfter: 1 };
+    const one = slow('asha-reset', 120, {
+      space: {
+        x: { float: [0, 0.8] },
+        ...Object.fromEntries(Object.entries(fixed).map(([name, value]) => [name, { fixed: value }])),
+        broken: { choice: [flag, ...Array.from({ length: 19 }, (_, i) => cluster.stateDir + '/.'.repeat(i))] },
+      },
+      scheduler: { type: 'asha', R: 9, eta: 3, minBudget: 3, trials: 16 },
+      tryFirst: [{ x: 0.5, ...fixed, broken: flag }],
+      parallelism: 1,
+      training: { attempts: 1, backoffSeconds: 0, parkSeconds: 300 },
+    });
+    await cluster.begin(one);
+    for (let i = 0; i < 40 && !/parked: /.test((await cluster.everband('status', one.name)).out); i++) await sleep(250);
+    writeFileSync(flag, '');
+    const retried = await cluster.everband('retry', one.name, 'b1-t000', '--reset');
+    assert.match(retried.out, /b1-t000 trains again/, retried.err);
+    await cluster.result(one);
+    sound(one, cluster.record(one));
+    assert.equal(trainedAgain(cluster.stateDir, one), 1, 'the epoch before it failed');
+    await ended(worker);
+  });
+
   itReplays(cluster, 20);
 });
 
