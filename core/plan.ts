@@ -167,3 +167,11 @@ export function decisionEpochs(study: Pick<Study, 'scheduler' | 'predictor'>): n
   const rounds = planIteration(study.scheduler, study.predictor, 1).flatMap((bracket) => bracket.rounds);
   return [...new Set(rounds.flatMap((round) => round.decisionPoint ?? []))].sort((a, b) => a - b);
 }
+
+/** Most trials of a study in flight. */
+export const mostInFlight = 10_000;
+
+/** ASHA is one workflow, whose history holds so many jobs; a round is cut into shards. */
+export function mostParallel(scheduler: Scheduler): number {
+  return scheduler.type === 'asha' ? 500 : mostInFlight;
+}

@@ -1,6 +1,6 @@
 /** Rules over more than one key: what the schema alone cannot say. Each names the path, the value seen and the reason. */
 import { ashaTrialBound } from '../core/asha.js';
-import { largestBracket, planStudy } from '../core/plan.js';
+import { largestBracket, mostParallel, planStudy } from '../core/plan.js';
 import { mostSobolDimensions } from '../core/sobol.js';
 import { checkConfig, gridOf } from '../core/space.js';
 import type { Study } from '../core/study.js';
@@ -137,7 +137,10 @@ function combinationRules({ scheduler, sampler, predictor, limits }: Study, refu
   }
 }
 
-function sizeRules({ scheduler, predictor, sampler, space, limits }: Study, refuse: Refuse): void {
+function sizeRules({ scheduler, predictor, sampler, space, limits, parallelism }: Study, refuse: Refuse): void {
+  if (parallelism > mostParallel(scheduler)) {
+    refuse('parallelism', parallelism, `at most ${mostParallel(scheduler)} trials at once for ${scheduler.type}`);
+  }
   if (scheduler.type === 'asha' && scheduler.trials !== 'untilLimit') {
     const most = ashaTrialBound({ scheduler, predictor, sampler });
     const rule = `at most ${most}: what an ASHA study remembers travels in one message`;

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { mostInFlight } from '../core/plan.js';
 import type { Config, Study } from '../core/study.js';
 import { nearest } from './nearest.js';
 import { crossRules } from './rules.js';
@@ -243,7 +244,7 @@ const studySchema = z.strictObject({
   budgetUnit: z.string().min(1).default('epochs'),
   predictor,
   trainer,
-  parallelism: z.number().int().min(1).max(500).default(8),
+  parallelism: count.max(mostInFlight).default(8),
   training,
   limits,
   tryFirst: z.array(z.record(z.string(), json)).default([]),

@@ -18,7 +18,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { BracketInput } from '../core/bracket.js';
-import { planIteration, planStudy } from '../core/plan.js';
+import { mostParallel, planIteration, planStudy } from '../core/plan.js';
 import type { StudyResult } from '../core/record.js';
 import { atStart, runStudy, type BracketSummary, type Standing } from '../core/run-study.js';
 import type { Study } from '../core/study.js';
@@ -83,7 +83,12 @@ export async function everbandStudy(input: unknown, carried?: Carried): Promise<
     setCurrentDetails(studyDetails(study, status()));
   };
   setHandler(defineQuery<StudyStatus>(queryNames.status), status);
-  handleOperators(tree, () => phase, tell);
+  handleOperators(
+    tree,
+    () => study,
+    () => phase,
+    tell
+  );
 
   study = carried ? (input as Study) : await prepare(input);
   const { limits, parallelism } = study;
@@ -167,7 +172,12 @@ async function runBracketChild(
 }
 
 /** Updates of a live study; a refused one costs no event. */
-function handleOperators(tree: ControlTree, phase: () => StudyPhase, tell: (phase: StudyPhase) => void): void {
+function handleOperators(
+  tree: ControlTree,
+  study: () => Study | null,
+  phase: () => StudyPhase,
+  tell: (phase: StudyPhase) => void
+): void {
   const alive = () => {
     if (phase() === 'done' || tree.current.stopped) throw refuse('the study has ended or is stopping');
   };
@@ -218,8 +228,16 @@ function handleOperators(tree: ControlTree, phase: () => StudyPhase, tell: (phas
       validator: (request) => {
         alive();
         const parallelism: unknown = request?.parallelism;
-        if (typeof parallelism !== 'number' || !Number.isInteger(parallelism) || parallelism < 1 || parallelism > 500) {
-          throw refuse(`parallelism must be a whole number from 1 to 500, not ${JSON.stringify(parallelism)}`);
+        const known = study();
+        if (!known) throw refuse('the study is still being checked: ask again');
+        const most = mostParallel(known.scheduler);
+        if (
+          typeof parallelism !== 'number' ||
+          !Number.isInteger(parallelism) ||
+          parallelism < 1 ||
+          parallelism > most
+        ) {
+          throw refuse(`parallelism must be a whole number from 1 to ${most}, not ${JSON.stringify(parallelism)}`);
         }
       },
     }

@@ -212,7 +212,7 @@ describe('study schema', () => {
       scheduler: { type: 'hyperband', maxBudget: 81, eta: 1.5 },
       predictor: { type: 'swift', minCurves: 1 },
       trainer: { module: './train.ts' },
-      parallelism: 501,
+      parallelism: 10_001,
       training: { parkSeconds: 'soon', atempts: 2 },
     });
     const paths = problems.map((problem) => problem.path);
@@ -361,6 +361,7 @@ describe('study schema', () => {
     ['tryFirst outside', { tryFirst: [{ lr: 1 }] }, 'tryFirst.0', /lr is 1/],
     ['tryFirst incomplete', { tryFirst: [{}] }, 'tryFirst.0', /missing/],
     ['no parallelism', { parallelism: 0 }, 'parallelism'],
+    ['more at once than ASHA may', { parallelism: 501, scheduler: { type: 'asha', R: 9, trials: 600 } }, 'parallelism'],
     ['name with a slash', { name: 'a/b' }, 'name'],
     ['long name', { name: 'a'.repeat(101) }, 'name'],
     ['too many trials', { scheduler: { type: 'full', trials: 100_001, maxBudget: 1 } }, 'scheduler', /100,000/],
@@ -385,7 +386,7 @@ describe('study schema', () => {
   });
 
   it('accepts the largest study it promises', () => {
-    good({ ...small(), parallelism: 500, scheduler: { type: 'successiveHalving', trials: 100_000, maxBudget: 81 } });
+    good({ ...small(), parallelism: 10_000, scheduler: { type: 'successiveHalving', trials: 100_000, maxBudget: 81 } });
   });
 
   it('finds the nearest word', () => {
