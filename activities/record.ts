@@ -5,7 +5,7 @@ import type { Proposal, ProposalRequest } from '../core/propose.js';
 import { createSampler, type Sampler } from '../core/sampler.js';
 import type { Config, Study } from '../core/study.js';
 import { formatProblems } from '../study/load.js';
-import { parseStudy } from '../study/schema.js';
+import { parseStudy } from '../study/parse.js';
 import { removeCheckpoints } from '../trainers/checkpoints.js';
 import { readTable } from '../trainers/replay.js';
 import type { RecordActivities } from '../workflows/activity-types.js';

@@ -20,7 +20,7 @@ import type { Study } from '../core/study.js';
 import { listRecords, readRecord, studyFolder } from '../activities/record-store.js';
 import { reportHtml } from '../report/html.js';
 import { formatProblems, loadStudy } from '../study/load.js';
-import { parseStudy } from '../study/schema.js';
+import { parseStudy } from '../study/parse.js';
 import {
   failureTypes,
   queryNames,

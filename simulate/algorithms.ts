@@ -2,7 +2,7 @@
 import { largestBracket, planStudy } from '../core/plan.js';
 import type { Objective, Study } from '../core/study.js';
 import { nearest } from '../study/nearest.js';
-import { parseStudy } from '../study/schema.js';
+import { parseStudy } from '../study/parse.js';
 
 /** What all algorithms of a comparison share. */
 export interface Setting {

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseDocument } from 'yaml';
-import { parseStudy, type ParseResult, type Problem } from './schema.js';
+import { parseStudy, type ParseResult } from './parse.js';
+import type { Problem } from './problem.js';
 
 const modules = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts']);
 

@@ -4,7 +4,7 @@ import { largestBracket, mostParallel, planStudy } from '../core/plan.js';
 import { mostSobolDimensions } from '../core/sobol.js';
 import { checkConfig, gridOf } from '../core/space.js';
 import type { Study } from '../core/study.js';
-import type { Problem } from './schema.js';
+import type { Problem } from './problem.js';
 
 type Refuse = (path: string, value: unknown, rule: string) => void;
 

@@ -1,23 +1,7 @@
-/** The study file: one zod schema behind YAML, JSON and TypeScript files, filled in to a {@link Study}. */
-import { existsSync } from 'node:fs';
-import path from 'node:path';
+/** The study file: one zod schema behind YAML, JSON and TypeScript files. */
 import { z } from 'zod';
 import { mostInFlight } from '../core/plan.js';
-import type { Config, Study } from '../core/study.js';
-import { nearest } from './nearest.js';
-import { crossRules } from './rules.js';
-
-/** One thing wrong with a study file. */
-export interface Problem {
-  /** Where, e.g. `space.lr.low`; empty for the whole file. */
-  readonly path: string;
-  readonly value: unknown;
-  /** What would be right. */
-  readonly rule: string;
-  readonly suggestion?: string;
-}
-export type ParseResult =
-  { readonly ok: true; readonly study: Study } | { readonly ok: false; readonly problems: readonly Problem[] };
+import type { Config } from '../core/study.js';
 
 const json: z.ZodType<Config[string]> = z.json() as z.ZodType<Config[string]>;
 const positive = z.number().positive();
@@ -34,7 +18,7 @@ const seconds = z.union([
 
 const when = z.strictObject({ parameter: z.string(), in: z.array(json).min(1) }).optional();
 const range = z.tuple([z.number(), z.number()]);
-const explicitParameter = z.discriminatedUnion('type', [
+export const explicitParameter = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('float'),
     low: z.number(),
@@ -228,7 +212,7 @@ const limits = z
   .prefault({});
 
 /** Explicit form, after `rewrite`. */
-const studySchema = z.strictObject({
+export const studySchema = z.strictObject({
   schemaVersion: z.literal(1).default(1),
   name: z
     .string()
@@ -271,155 +255,8 @@ export const editorSchema = z.strictObject({
   trainer: z.union([trainer, short]),
 });
 
-export interface ParseContext {
-  /** Relative paths are resolved against it. */
-  readonly baseDir: string;
-  /** Whether trainer files must exist here: no on a worker that does not train. @default true */
-  readonly checkFiles?: boolean;
-}
-
-/** Checks a study file's content and fills in its defaults; all problems at once. */
-export function parseStudy(input: unknown, context: ParseContext): ParseResult {
-  if (input === null || typeof input !== 'object' || Array.isArray(input)) {
-    return {
-      ok: false,
-      problems: [{ path: '', value: input, rule: 'a study is a mapping with name, space, scheduler and trainer' }],
-    };
-  }
-  const { value, problems } = rewrite(input as Record<string, unknown>, context);
-  const parsed = studySchema.safeParse(value);
-  if (!parsed.success) return { ok: false, problems: [...problems, ...problemsOf(parsed.error, value)] };
-  const study = parsed.data as Study;
-  const crossed = [...problems, ...crossRules(study)];
-  return crossed.length > 0 ? { ok: false, problems: crossed } : { ok: true, study };
-}
-
-/** Turns the short forms into the explicit ones and paths into absolute ones. */
-function rewrite(
-  input: Record<string, unknown>,
-  { baseDir, checkFiles = true }: ParseContext
-): { value: Record<string, unknown>; problems: Problem[] } {
-  const problems: Problem[] = [];
-  const value: Record<string, unknown> = { ...input };
-  const space = value['space'];
-  if (isMapping(space)) {
-    value['space'] = Object.fromEntries(Object.entries(space).map(([name, one]) => [name, rewriteParameter(one)]));
-  }
-  if (typeof value['predictor'] === 'string') value['predictor'] = { type: value['predictor'] };
-  if (isMapping(value['predictor'])) value['predictor'] = rewritePredictor(value['predictor']);
-  if (typeof value['sampler'] === 'string') value['sampler'] = { type: value['sampler'] };
-  if (isMapping(value['scheduler']) && value['scheduler']['type'] === 'bohb') {
-    const chosen: unknown = value['sampler'] ?? { type: 'tpe' };
-    if (isMapping(chosen) && typeof chosen['type'] === 'string' && chosen['type'] !== 'tpe') {
-      const rule = 'BOHB is Hyperband with the sampler tpe: leave the sampler out, or choose the scheduler hyperband';
-      problems.push({ path: 'sampler', value: chosen['type'], rule });
-    }
-    value['scheduler'] = { ...value['scheduler'], type: 'hyperband' };
-    value['sampler'] = chosen;
-  }
-  if (isMapping(value['scheduler']) && 'R' in value['scheduler']) {
-    const { R, ...rest } = value['scheduler'];
-    if ('maxBudget' in rest)
-      problems.push({ path: 'scheduler.R', value: R, rule: 'is maxBudget: give one of the two' });
-    value['scheduler'] = { maxBudget: R, ...rest };
-  }
-  if (isMapping(value['trainer'])) {
-    let trainer = value['trainer'];
-    if (!('type' in trainer)) {
-      if ('module' in trainer) trainer = { type: 'module', ...trainer };
-      else if ('command' in trainer) trainer = { type: 'command', ...trainer };
-      else if ('replay' in trainer) {
-        const { replay, ...rest } = trainer;
-        trainer = { type: 'replay', file: replay, ...rest };
-      } else if ('activity' in trainer) trainer = { type: 'activity', ...trainer };
-    }
-    if (typeof trainer['command'] === 'string') trainer = { ...trainer, command: ['sh', '-c', trainer['command']] };
-    if (trainer['type'] === 'command') trainer = { cwd: '.', ...trainer };
-    for (const key of ['module', 'file', 'cwd']) {
-      const given = trainer[key];
-      if (typeof given !== 'string') continue;
-      const expanded = given.replace(/\$\{(\w+)\}/g, (whole, name: string) => {
-        const found = process.env[name];
-        if (found === undefined)
-          problems.push({ path: `trainer.${key}`, value: given, rule: `the environment variable ${name} is not set` });
-        return found ?? whole;
-      });
-      const absolute = path.resolve(baseDir, expanded);
-      if (checkFiles && !problems.some((problem) => problem.path === `trainer.${key}`) && !existsSync(absolute)) {
-        problems.push({ path: `trainer.${key}`, value: given, rule: 'there is no such file here' });
-      }
-      trainer = { ...trainer, [key]: absolute };
-    }
-    value['trainer'] = trainer;
-  }
-  return { value, problems };
-}
-
-function rewritePredictor(predictor: Record<string, unknown>): Record<string, unknown> {
-  const { model } = predictor;
-  const named = typeof model === 'string' ? { ...predictor, model: { type: model } } : predictor;
-  return named['type'] === 'quantum-swift' ? { model: { type: 'annealer' }, ...named, type: 'swift' } : named;
-}
-
-function rewriteParameter(one: unknown): unknown {
-  if (!isMapping(one) || 'type' in one) return one;
-  const { float, int, choice, fixed, ...rest } = one;
-  if (Array.isArray(float) && float.length === 2)
-    return { type: 'float', low: float[0] as unknown, high: float[1] as unknown, ...rest };
-  if (Array.isArray(int) && int.length === 2)
-    return { type: 'int', low: int[0] as unknown, high: int[1] as unknown, ...rest };
-  if (choice !== undefined) return { type: 'choice', values: choice, ...rest };
-  if (fixed !== undefined) return { type: 'fixed', value: fixed, ...rest };
-  return one;
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
-/** zod's issues as problems, with the nearest right key for a misspelt one. */
-function problemsOf(error: z.ZodError, input: unknown): Problem[] {
-  return error.issues.flatMap((issue): Problem[] => {
-    const at = issue.path.map(String);
-    const value = at.reduce<unknown>(
-      (inside, key) => (isMapping(inside) || Array.isArray(inside) ? (inside as never)[key] : undefined),
-      input
-    );
-    if (issue.code === 'unrecognized_keys') {
-      const known = keysAt(at, value);
-      return issue.keys.map((key) => {
-        const suggestion = nearest(key, known);
-        return {
-          path: [...at, key].join('.'),
-          value: isMapping(value) ? value[key] : undefined,
-          rule: `no such key; there are ${known.join(', ')}`,
-          ...(suggestion === null ? {} : { suggestion }),
-        };
-      });
-    }
-    const noParameter = issue.code === 'invalid_union' ? at.length === 3 && at[2] === 'type' : at.length === 2;
-    if (at[0] === 'space' && noParameter) {
-      const name = at.slice(0, 2);
-      return [
-        {
-          path: name.join('.'),
-          value: (input as { space: Record<string, unknown> }).space[name[1] as string],
-          rule: 'a parameter is {float: [low, high]}, {int: [low, high]}, {choice: [...]} or {fixed: value}, or has a type of float, int, choice, fixed',
-        },
-      ];
-    }
-    if (issue.code === 'invalid_union' && 'discriminator' in issue && value !== undefined) {
-      const types = typesAt(at);
-      const suggestion = typeof value === 'string' ? nearest(value, types) : null;
-      const rule = `must be one of ${types.join(', ')}`;
-      return [{ path: at.join('.'), value, rule, ...(suggestion === null ? {} : { suggestion }) }];
-    }
-    return [{ path: at.join('.'), value, rule: value === undefined ? `is missing: ${issue.message}` : issue.message }];
-  });
-}
-
-/** By path. */
-const unions: Record<string, z.ZodDiscriminatedUnion> = {
+/** Discriminated unions by path. */
+export const unions: Record<string, z.ZodDiscriminatedUnion> = {
   scheduler,
   trainer,
   predictor: predictor.unwrap(),
@@ -428,31 +265,13 @@ const unions: Record<string, z.ZodDiscriminatedUnion> = {
 };
 
 /** Types that stand for a combination of others. */
-const shorthands: Record<string, string[]> = { scheduler: ['bohb'], predictor: ['quantum-swift'] };
+export const shorthands: Record<string, string[]> = { scheduler: ['bohb'], predictor: ['quantum-swift'] };
 
-/** The types the union at or just above this path has. */
-function typesAt(at: readonly string[]): string[] {
-  const name = at.filter((key) => key !== 'type').join('.');
-  const types = unions[name]?.options.flatMap((option) => optionTypes(option as z.ZodObject)) ?? [];
-  return [...types, ...(shorthands[name] ?? [])];
-}
-
-function optionTypes(option: z.ZodObject): string[] {
+/** The types an option of a union stands for. */
+export function optionTypes(option: z.ZodObject): string[] {
   const type = option.shape['type'] as z.ZodLiteral | z.ZodEnum;
   return type instanceof z.ZodEnum ? type.options.map(String) : [String(type.value)];
 }
 
-/** The keys a strict object at this path knows. */
-function keysAt(at: readonly string[], value: unknown): string[] {
-  if (at.length === 0) return Object.keys(studySchema.shape);
-  const name = at[0] ?? '';
-  const options = name === 'space' ? explicitParameter.options : unions[at.join('.')]?.options;
-  if (options) {
-    const type = isMapping(value) ? String(value['type']) : '';
-    const option = options.find((one) => optionTypes(one as z.ZodObject).includes(type)) as z.ZodObject | undefined;
-    if (name === 'space' && at.length > 2) return ['parameter', 'in'];
-    return option ? Object.keys(option.shape) : [];
-  }
-  const field = { objective, training, limits }[name] as { unwrap(): z.ZodObject } | undefined;
-  return field ? Object.keys(field.unwrap().shape) : [];
-}
+/** Mappings of one shape, by key. */
+export const sections = { objective, training, limits };

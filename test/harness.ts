@@ -16,7 +16,7 @@ import { canonicalJson, type StudyRecord, type StudyResult } from '../core/recor
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
 import { startServer, stopServer, type ServerInfo } from '../scripts/server.js';
-import { parseStudy } from '../study/schema.js';
+import { parseStudy } from '../study/parse.js';
 import { classify } from '../trainers/protocol.js';
 import { readTable } from '../trainers/replay.js';
 import { taskQueues, workflowIds, workflowTypes } from '../workflows/messages.js';

@@ -5,7 +5,9 @@ import path from 'node:path';
 import type { Study } from '../../core/study.js';
 import { studyJsonSchema } from '../../study/json-schema.js';
 import { nearest } from '../../study/nearest.js';
-import { editorSchema, parseStudy, type Problem } from '../../study/schema.js';
+import { parseStudy } from '../../study/parse.js';
+import type { Problem } from '../../study/problem.js';
+import { editorSchema } from '../../study/schema.js';
 
 type Raw = Record<string, unknown>;
 

@@ -1,0 +1,94 @@
+/** What users may write shorter than the schema says: `lr: {float: [0, 1]}`, `R`, `predictor: swift`, `bohb`. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import type { Problem } from './problem.js';
+
+export interface ParseContext {
+  /** Relative paths are resolved against it. */
+  readonly baseDir: string;
+  /** Whether trainer files must exist here: no on a worker that does not train. @default true */
+  readonly checkFiles?: boolean;
+}
+
+/** Turns the short forms into the explicit ones and paths into absolute ones. */
+export function rewrite(
+  input: Record<string, unknown>,
+  { baseDir, checkFiles = true }: ParseContext
+): { value: Record<string, unknown>; problems: Problem[] } {
+  const problems: Problem[] = [];
+  const value: Record<string, unknown> = { ...input };
+  const space = value['space'];
+  if (isMapping(space)) {
+    value['space'] = Object.fromEntries(Object.entries(space).map(([name, one]) => [name, rewriteParameter(one)]));
+  }
+  if (typeof value['predictor'] === 'string') value['predictor'] = { type: value['predictor'] };
+  if (isMapping(value['predictor'])) value['predictor'] = rewritePredictor(value['predictor']);
+  if (typeof value['sampler'] === 'string') value['sampler'] = { type: value['sampler'] };
+  if (isMapping(value['scheduler']) && value['scheduler']['type'] === 'bohb') {
+    const chosen: unknown = value['sampler'] ?? { type: 'tpe' };
+    if (isMapping(chosen) && typeof chosen['type'] === 'string' && chosen['type'] !== 'tpe') {
+      const rule = 'BOHB is Hyperband with the sampler tpe: leave the sampler out, or choose the scheduler hyperband';
+      problems.push({ path: 'sampler', value: chosen['type'], rule });
+    }
+    value['scheduler'] = { ...value['scheduler'], type: 'hyperband' };
+    value['sampler'] = chosen;
+  }
+  if (isMapping(value['scheduler']) && 'R' in value['scheduler']) {
+    const { R, ...rest } = value['scheduler'];
+    if ('maxBudget' in rest)
+      problems.push({ path: 'scheduler.R', value: R, rule: 'is maxBudget: give one of the two' });
+    value['scheduler'] = { maxBudget: R, ...rest };
+  }
+  if (isMapping(value['trainer'])) {
+    let trainer = value['trainer'];
+    if (!('type' in trainer)) {
+      if ('module' in trainer) trainer = { type: 'module', ...trainer };
+      else if ('command' in trainer) trainer = { type: 'command', ...trainer };
+      else if ('replay' in trainer) {
+        const { replay, ...rest } = trainer;
+        trainer = { type: 'replay', file: replay, ...rest };
+      } else if ('activity' in trainer) trainer = { type: 'activity', ...trainer };
+    }
+    if (typeof trainer['command'] === 'string') trainer = { ...trainer, command: ['sh', '-c', trainer['command']] };
+    if (trainer['type'] === 'command') trainer = { cwd: '.', ...trainer };
+    for (const key of ['module', 'file', 'cwd']) {
+      const given = trainer[key];
+      if (typeof given !== 'string') continue;
+      const expanded = given.replace(/\$\{(\w+)\}/g, (whole, name: string) => {
+        const found = process.env[name];
+        if (found === undefined)
+          problems.push({ path: `trainer.${key}`, value: given, rule: `the environment variable ${name} is not set` });
+        return found ?? whole;
+      });
+      const absolute = path.resolve(baseDir, expanded);
+      if (checkFiles && !problems.some((problem) => problem.path === `trainer.${key}`) && !existsSync(absolute)) {
+        problems.push({ path: `trainer.${key}`, value: given, rule: 'there is no such file here' });
+      }
+      trainer = { ...trainer, [key]: absolute };
+    }
+    value['trainer'] = trainer;
+  }
+  return { value, problems };
+}
+
+function rewritePredictor(predictor: Record<string, unknown>): Record<string, unknown> {
+  const { model } = predictor;
+  const named = typeof model === 'string' ? { ...predictor, model: { type: model } } : predictor;
+  return named['type'] === 'quantum-swift' ? { model: { type: 'annealer' }, ...named, type: 'swift' } : named;
+}
+
+function rewriteParameter(one: unknown): unknown {
+  if (!isMapping(one) || 'type' in one) return one;
+  const { float, int, choice, fixed, ...rest } = one;
+  if (Array.isArray(float) && float.length === 2)
+    return { type: 'float', low: float[0] as unknown, high: float[1] as unknown, ...rest };
+  if (Array.isArray(int) && int.length === 2)
+    return { type: 'int', low: int[0] as unknown, high: int[1] as unknown, ...rest };
+  if (choice !== undefined) return { type: 'choice', values: choice, ...rest };
+  if (fixed !== undefined) return { type: 'fixed', value: fixed, ...rest };
+  return one;
+}
+
+export function isMapping(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
