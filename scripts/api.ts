@@ -5,7 +5,7 @@
  * const { name } = await startStudy('study.yaml');
  * console.log((await waitForResult(name)).best);
  */
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
@@ -17,7 +17,7 @@ import {
 import { ApplicationFailure } from '@temporalio/common';
 import type { StudyRecord, StudyResult } from '../core/record.js';
 import type { Study } from '../core/study.js';
-import { listRecords, readRecord, studyFolder } from '../activities/record-store.js';
+import { listRecords, readRecord, recordFile, studyFolder } from '../activities/record-store.js';
 import { reportHtml } from '../report/html.js';
 import { formatProblems, loadStudy } from '../study/load.js';
 import { parseStudy } from '../study/parse.js';
@@ -354,10 +354,14 @@ export interface StudySummary {
 /** Studies of the server and of the records; without a server, of the records alone. */
 export async function listStudies(): Promise<StudySummary[]> {
   const studies = new Map<string, StudySummary>();
-  const record = (name: string) => recordedStatus(stateDir(), name);
   for (const name of listRecords(stateDir())) {
-    const status = record(name);
-    studies.set(name, { name, state: 'recorded', phase: status?.phase ?? null, best: status?.best?.value ?? null });
+    const best = getRecord(name)?.result.best?.value ?? null;
+    studies.set(name, {
+      name,
+      state: 'recorded',
+      phase: existsSync(recordFile(stateDir(), name)) ? 'done' : null,
+      best,
+    });
   }
   await withClient(async (client) => {
     // The newest run of a study comes first.

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { StudyRecord } from '../../core/record.js';
 import { stream } from '../../core/rng.js';
 import type { Study } from '../../core/study.js';
+import type { StudySummary } from '../../scripts/api.js';
 import { segmentOf } from '../fixtures/slow-trainer.mjs';
 import { Cluster, ended, generatedCurves, sleep, studyOf, itReplays } from '../harness.js';
 
@@ -141,6 +142,10 @@ describe('ASHA through Temporal', function () {
     const byHand = of('asha-stopped', { limits: { deadlineSeconds: 600 } });
     await cluster.begin(byHand);
     await sleep(3000);
+    const { out: listed } = await cluster.everband('list', '--json');
+    const running = (JSON.parse(listed) as StudySummary[]).find(({ name }) => name === byHand.name);
+    assert.equal(running?.state, 'running');
+    assert.ok(running.best !== null, 'the best so far is listed');
     assert.equal((await cluster.everband('stop', byHand.name)).code, 0);
     const stopped = await cluster.result(byHand);
     assert.equal(stopped.ended, 'stopped');
