@@ -233,7 +233,7 @@ export function quietRuntime(): void {
 
 /** A worker that takes a workflow over goes through its history first: those of every workflow that ran so far, `least` or more. */
 export function itReplays(cluster: Cluster, least: number): void {
-  it('leaves only histories that replay', async () => {
+  it('leaves only histories that replay', async function () {
     quietRuntime();
     const client = await cluster.client();
     const workflowBundle = { code: readFileSync(bundle, 'utf8') };
@@ -245,6 +245,8 @@ export function itReplays(cluster: Cluster, least: number): void {
       if (error) failed.push(`${workflowId}: ${error.message}`);
     }
     assert.deepEqual(failed, []);
+    // Every other test of the suite was skipped, and said why.
+    if (replayed === 0 && !process.env['CI']) return this.skip();
     assert.ok(replayed >= least, `${replayed} histories`);
   });
 }

@@ -18,15 +18,13 @@ Needs the package `temporalio`.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import traceback
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Optional
 
 from temporalio import activity
-from temporalio.client import Client
-from temporalio.worker import Worker
+
+from .polling import poll
 
 Predict = Callable[[dict[str, Any]], Mapping[str, Any]]
 """Answers `{"outcome": "predicted", "losses": [...]}`, one loss per candidate, with a `deviation` (the standard
@@ -56,25 +54,17 @@ def run(
     predict: Predict,
     *,
     task_queue: str,
-    address: str = "localhost:7233",
-    namespace: str = "default",
+    address: Optional[str] = None,
+    namespace: Optional[str] = None,
     name: str = "predict",
     slots: int = 1,
 ) -> None:
-    """Polls `task_queue` and predicts until the process is told to end; `slots` requests at a time."""
+    """Polls `task_queue` and predicts until the process is told to end; `slots` requests at a time.
 
-    async def main() -> None:
-        client = await Client.connect(address, namespace=namespace)
-        with ThreadPoolExecutor(max_workers=slots) as executor:
-            await Worker(
-                client,
-                task_queue=task_queue,
-                activities=[create_activity(predict, name)],
-                activity_executor=executor,
-                max_concurrent_activities=slots,
-            ).run()
+    The server is the one Temporal's environment variables and profile name, or `address`.
+    """
 
-    asyncio.run(main())
+    poll(create_activity(predict, name), task_queue=task_queue, slots=slots, address=address, namespace=namespace)
 
 
 def _checked(answer: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:

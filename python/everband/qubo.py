@@ -1,6 +1,6 @@
 """A Temporal worker that samples QUBOs with D-Wave's Ocean SDK, for studies whose annealer is `solver: dwave`.
 
-    python -m everband.qubo --task-queue everband-qubo --address localhost:7233 --solver simulated|mock|qpu
+    python -m everband.qubo [--task-queue everband-qubo] [--address host:port] --solver simulated|mock|qpu
 
 `qpu` needs DWAVE_API_TOKEN and DWAVE_API_SOLVER in the environment of this process. Packages: everband[annealer].
 """
@@ -8,14 +8,11 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import base64
 import contextvars
 import functools
 import math
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any, Callable, Mapping, Optional
 
 import dimod
@@ -25,11 +22,10 @@ from dwave.embedding.chain_breaks import majority_vote
 from dwave.samplers import SimulatedAnnealingSampler
 from minorminer.busclique import find_clique_embedding
 from temporalio import activity
-from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
-from temporalio.worker import Worker
 
 from .chips import Chip, Gone, MockChip, Qpu, SolverFailed, redacted
+from .polling import poll
 
 Chains = dict[int, tuple[int, ...]]
 
@@ -210,27 +206,18 @@ _CHIPS: dict[str, Optional[Callable[[], Chip]]] = {"simulated": None, "mock": Mo
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m everband.qubo", description="Samples QUBOs for Everband studies.")
     parser.add_argument("--task-queue", default="everband-qubo")
-    parser.add_argument("--address", default="localhost:7233")
-    parser.add_argument("--namespace", default="default")
+    parser.add_argument("--address", help="default: what TEMPORAL_ADDRESS or Temporal's profile says")
+    parser.add_argument("--namespace", help="likewise")
     parser.add_argument("--solver", choices=sorted(_CHIPS), default="simulated")
-    asyncio.run(_run(parser.parse_args()))
-
-
-async def _run(arguments: argparse.Namespace) -> None:
-    client = await Client.connect(arguments.address, namespace=arguments.namespace)
-    with ThreadPoolExecutor(max_workers=1) as executor:
-        worker = Worker(
-            client,
-            task_queue=arguments.task_queue,
-            activities=[create_activity(_CHIPS[arguments.solver])],
-            activity_executor=executor,
-            max_concurrent_activities=1,
-            graceful_shutdown_timeout=timedelta(seconds=1),
-            max_heartbeat_throttle_interval=timedelta(seconds=1),
-            default_heartbeat_throttle_interval=timedelta(seconds=1),
-        )
-        print(f"sampling with {arguments.solver} on {arguments.task_queue}", flush=True)
-        await worker.run()
+    arguments = parser.parse_args()
+    poll(
+        create_activity(_CHIPS[arguments.solver]),
+        task_queue=arguments.task_queue,
+        slots=1,
+        address=arguments.address,
+        namespace=arguments.namespace,
+        ready=f"sampling with {arguments.solver} on {arguments.task_queue}",
+    )
 
 
 if __name__ == "__main__":

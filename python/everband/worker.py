@@ -14,23 +14,19 @@ Needs the package `temporalio`.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import math
 import re
 import threading
 import traceback
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Callable, Mapping, Optional, Union
 
 from temporalio import activity
-from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, CancelledError
-from temporalio.worker import Worker
 
 from .checkpoints import Claim, Fenced, TooManyLosses, config_hash
+from .polling import poll
 from .request import Request
 
 Train = Callable[[Request], Any]
@@ -149,30 +145,16 @@ def run(
     *,
     task_queue: str,
     state_dir: Union[str, Path] = ".everband-python",
-    address: str = "localhost:7233",
-    namespace: str = "default",
+    address: Optional[str] = None,
+    namespace: Optional[str] = None,
     slots: int = 1,
 ) -> None:
-    """Polls `task_queue` and trains until the process is told to end.
+    """Polls `task_queue` and trains until the process is told to end, `slots` trials at a time.
 
-    `state_dir` holds the checkpoints: every worker of the task queue must see the same folder.
+    `state_dir` holds the checkpoints: every worker of the task queue must see the same folder. The server is the one
+    Temporal's environment variables and profile name (TEMPORAL_ADDRESS, TLS, API key ...), or `address`.
     """
-
-    async def main() -> None:
-        client = await Client.connect(address, namespace=namespace)
-        with ThreadPoolExecutor(max_workers=slots) as executor:
-            await Worker(
-                client,
-                task_queue=task_queue,
-                activities=[create_activity(train, state_dir)],
-                activity_executor=executor,
-                max_concurrent_activities=slots,
-                graceful_shutdown_timeout=timedelta(seconds=1),
-                max_heartbeat_throttle_interval=timedelta(seconds=1),
-                default_heartbeat_throttle_interval=timedelta(seconds=1),
-            ).run()
-
-    asyncio.run(main())
+    poll(create_activity(train, state_dir), task_queue=task_queue, slots=slots, address=address, namespace=namespace)
 
 
 def _check(segment: Any) -> None:
