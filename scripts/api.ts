@@ -10,11 +10,8 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
   WorkflowNotFoundError,
-  WorkflowUpdateFailedError,
   type Client,
-  type WorkflowExecutionInfo,
 } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
 import type { StudyRecord, StudyResult } from '../core/record.js';
 import type { Study } from '../core/study.js';
 import { listRecords, readRecord, recordFile, studyFolder } from '../activities/record-store.js';
@@ -22,7 +19,6 @@ import { reportHtml } from '../report/html.js';
 import { formatProblems, loadStudy } from '../study/load.js';
 import { parseStudy } from '../study/parse.js';
 import {
-  failureTypes,
   queryNames,
   taskQueues,
   updateNames,
@@ -36,7 +32,9 @@ import {
   type TrialsAnswer,
 } from '../workflows/messages.js';
 import { searchAttributesOf } from '../workflows/web-ui.js';
+import { query, send, unknownStudy } from './ask.js';
 import { grpcCode, withClient } from './connect.js';
+import { deleteWorkflows } from './delete-workflows.js';
 import { CliError } from './errors.js';
 import { recordedStatus } from './recorded.js';
 import { stateDir } from './state.js';
@@ -283,65 +281,6 @@ async function update(name: string, updateName: string, argument?: object): Prom
   return withClient((client) => send(client, name, workflowIds.study(name), updateName, argument));
 }
 
-async function send(
-  client: Client,
-  name: string,
-  workflowId: string,
-  updateName: string,
-  argument?: object
-): Promise<string> {
-  for (let tries = 1; ; tries++) {
-    try {
-      const handle = client.workflow.getHandle(workflowId);
-      return await orUnknown(
-        name,
-        argument
-          ? handle.executeUpdate<string, [object]>(updateName, { args: [argument] })
-          : handle.executeUpdate<string, []>(updateName)
-      );
-    } catch (error) {
-      if (!(error instanceof WorkflowUpdateFailedError)) throw error;
-      const moves = error.cause instanceof ApplicationFailure && error.cause.type === failureTypes.moving;
-      if (!moves || tries === 20) throw new CliError((error.cause as Error | undefined)?.message ?? error.message);
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    }
-  }
-}
-
-/** A query with a limit in time: it needs a live orchestrating worker. */
-async function query<T>(
-  client: Client,
-  name: string,
-  workflowId: string,
-  queryName: string,
-  ...args: unknown[]
-): Promise<T> {
-  const handle = client.workflow.getHandle(workflowId);
-  return orUnknown(
-    name,
-    client.connection.withDeadline(Date.now() + 10_000, () => handle.query<T, unknown[]>(queryName, ...args))
-  );
-}
-
-async function orUnknown<T>(name: string, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) throw unknownStudy(name);
-    const text = String((error as { cause?: unknown }).cause ?? error);
-    if (/DEADLINE_EXCEEDED|no poller|Timeout expired/i.test(text)) {
-      throw new CliError(
-        `nobody answers for ${name}: no orchestrating worker polls, or the server is gone. Fix: \`everband worker orchestrate\`; \`everband doctor\` looks at both.`
-      );
-    }
-    throw error;
-  }
-}
-
-function unknownStudy(name: string): CliError {
-  return new CliError(`no study named ${name} on this server. Fix: \`everband list\` shows what there is.`);
-}
-
 /** One line of `everband list`. */
 export interface StudySummary {
   readonly name: string;
@@ -395,52 +334,4 @@ export async function deleteStudy(name: string, force = false): Promise<{ workfl
   if (terminated) await new Promise((resolve) => setTimeout(resolve, 3000));
   rmSync(studyFolder(stateDir(), name), { recursive: true, force: true });
   return { workflows, recorded: known };
-}
-
-async function deleteWorkflows(
-  client: Client,
-  name: string,
-  force: boolean
-): Promise<{ workflows: number; terminated: boolean }> {
-  const id = workflowIds.study(name);
-  const root = client.workflow.getHandle(id);
-  const alive = () =>
-    root.describe().then(
-      ({ status }) => status.name === 'RUNNING',
-      (error: unknown) => {
-        if (error instanceof WorkflowNotFoundError) return null;
-        throw error;
-      }
-    );
-  const running = await alive();
-  if (running && !force)
-    throw new CliError(`study ${name} is running. Fix: \`everband stop ${name}\`, or delete it with --force.`);
-  if (running) await root.terminate('deleted').catch(() => undefined);
-  const gone = new Set<string>();
-  // Visibility lags a little behind, and a round may start its last child meanwhile.
-  for (let quiet = 0, tries = 0; (quiet < 2 || (await alive()) !== null) && tries < 100; tries++) {
-    const found: WorkflowExecutionInfo[] = [];
-    const query = `WorkflowId = '${id}' OR WorkflowId STARTS_WITH '${id}/'`;
-    for await (const one of client.workflow.list({ query })) found.push(one);
-    quiet = found.length === 0 ? quiet + 1 : 0;
-    for (const { workflowId, runId, status } of found) {
-      if (status.name === 'RUNNING') {
-        await client.workflow
-          .getHandle(workflowId, runId)
-          .terminate('deleted')
-          .catch(() => undefined);
-      }
-      gone.add(runId);
-      await client.workflowService
-        .deleteWorkflowExecution({
-          namespace: client.options.namespace,
-          workflowExecution: { workflowId, runId },
-        })
-        .catch((error: unknown) => {
-          if (grpcCode(error) !== 'NOT_FOUND') throw error;
-        });
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return { workflows: gone.size, terminated: running === true };
 }

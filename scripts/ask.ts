@@ -1,0 +1,65 @@
+/** Updates and queries to a study's workflows, with errors that say what to do. */
+import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { failureTypes } from '../workflows/messages.js';
+import { CliError } from './errors.js';
+
+/** Sends an update; asked again while the trial it is about moves to another run of its workflow. */
+export async function send(
+  client: Client,
+  name: string,
+  workflowId: string,
+  updateName: string,
+  argument?: object
+): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const handle = client.workflow.getHandle(workflowId);
+      return await orUnknown(
+        name,
+        argument
+          ? handle.executeUpdate<string, [object]>(updateName, { args: [argument] })
+          : handle.executeUpdate<string, []>(updateName)
+      );
+    } catch (error) {
+      if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+      const moves = error.cause instanceof ApplicationFailure && error.cause.type === failureTypes.moving;
+      if (!moves || tries === 20) throw new CliError((error.cause as Error | undefined)?.message ?? error.message);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+  }
+}
+
+/** A query with a limit in time: it needs a live orchestrating worker. */
+export async function query<T>(
+  client: Client,
+  name: string,
+  workflowId: string,
+  queryName: string,
+  ...args: unknown[]
+): Promise<T> {
+  const handle = client.workflow.getHandle(workflowId);
+  return orUnknown(
+    name,
+    client.connection.withDeadline(Date.now() + 10_000, () => handle.query<T, unknown[]>(queryName, ...args))
+  );
+}
+
+async function orUnknown<T>(name: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) throw unknownStudy(name);
+    const text = String((error as { cause?: unknown }).cause ?? error);
+    if (/DEADLINE_EXCEEDED|no poller|Timeout expired/i.test(text)) {
+      throw new CliError(
+        `nobody answers for ${name}: no orchestrating worker polls, or the server is gone. Fix: \`everband worker orchestrate\`; \`everband doctor\` looks at both.`
+      );
+    }
+    throw error;
+  }
+}
+
+export function unknownStudy(name: string): CliError {
+  return new CliError(`no study named ${name} on this server. Fix: \`everband list\` shows what there is.`);
+}
