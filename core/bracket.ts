@@ -58,7 +58,6 @@ export async function runBracket(input: BracketInput, effects: BracketEffects): 
       plan: round,
       study,
       contenders,
-      keep: round.last ? 0 : kept(scheduler, contenders.length),
       next: round.last ? 1 : kept(scheduler, round.trials),
       memory,
       decisionPoints: decisionPointsOf(study, round.to),

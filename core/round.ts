@@ -22,9 +22,7 @@ export interface RoundInput {
   readonly study: Study;
   /** In trial order. */
   readonly contenders: readonly Contender[];
-  /** Most trials to promote: max(floor(n_i / eta), 1) of those that entered; 0 in the last round. */
-  readonly keep: number;
-  /** n_next: places in the next round of the plan, 1 in the last round. */
+  /** n_next: places in the next round, max(floor(n_i / eta), 1) with n_i of the plan however many entered; 1 in the last. */
   readonly next: number;
   readonly memory: Memory;
   /** All decision points this rung ever has: once each has its model, no curve is kept any more. */
@@ -139,12 +137,13 @@ export async function runRound(input: RoundInput, effects: RoundEffects): Promis
     round.memory = withObservations(round.memory, round.observations(round.runners));
   }
   const ranking = rank(round.runners);
-  const promoted = round.interrupted
-    ? []
-    : ranking
-        .slice(0, input.keep)
-        .sort((a, b) => a.contender.index - b.contender.index)
-        .map((runner) => runner.id);
+  const promoted =
+    round.interrupted || input.plan.last
+      ? []
+      : ranking
+          .slice(0, input.next)
+          .sort((a, b) => a.contender.index - b.contender.index)
+          .map((runner) => runner.id);
   const outcomes = round.runners.map((runner) => runner.outcome());
   const { bracket, plan } = input;
   return {

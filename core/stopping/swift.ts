@@ -14,9 +14,14 @@ export async function swiftRule(round: Round, swift: SwiftPredictor, p: number):
   const { count } = rungOf(round.memory, plan.to);
   const m = Math.min(round.runners.length, Math.max(Math.ceil(swift.completeShare * next), swift.minCurves - count));
   await round.open((_, position) => (position < m ? plan.to : p));
-  const sentOn = round.runners.slice(0, m);
+  // Who was lost before p is skipped, the next by index goes on instead; who is lost later is not replaced.
+  const first = round.runners.slice(0, m).filter((runner) => plan.from + runner.values.length >= p);
+  const others = round.runners.slice(m).filter((runner) => runner.end === 'rung');
+  const instead = round.interrupted ? [] : others.slice(0, m - first.length);
+  await Promise.all(instead.map((runner) => round.train(runner, p, plan.to)));
+  const sentOn = [...first, ...instead];
   const complete = sentOn.filter((runner) => runner.end === 'rung');
-  const waiting = round.runners.slice(m).filter((runner) => runner.end === 'rung');
+  const waiting = others.slice(instead.length);
   round.remember(complete);
   const record = {
     epoch: p,

@@ -4,7 +4,7 @@ import { dataFolder, reference, studyOf } from '../harness.js';
 
 describe('Swift-Hyperband on recorded curves', function () {
   this.timeout(120_000);
-  it('spends the published share of epochs on mlpf: 2943 ± 30 on average, same loss in 88 % of 200 seeds', async function () {
+  it('spends the published share of epochs on mlpf: 2943 ± 30 on average, same loss in 89.5 % of 200 seeds', async function () {
     const file = path.join(dataFolder(this), 'curves', 'mlpf.csv');
     let epochs = 0;
     let equal = 0;
@@ -26,6 +26,6 @@ describe('Swift-Hyperband on recorded curves', function () {
     }
     console.log(`      mean ${epochs / 200} epochs, equal in ${equal / 2} %`);
     assert.ok(Math.abs(epochs / 200 - 2943) <= 30, `mean of ${epochs / 200} epochs`);
-    assert.ok(equal >= 176, `equal in ${equal} of 200 seeds`);
+    assert.ok(equal >= 179, `equal in ${equal} of 200 seeds`);
   });
 });
