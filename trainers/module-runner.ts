@@ -32,11 +32,13 @@ async function main(): Promise<void> {
 }
 
 async function loadTrain(file: string): Promise<Train> {
-  if (/\.[cm]?tsx?$/.test(file) && !process.execArgv.includes('--import')) {
-    const { register } = await import('tsx/esm/api');
-    register();
-  }
-  const module = (await import(pathToFileURL(file).href)) as { train?: unknown; default?: { train?: unknown } };
+  const url = pathToFileURL(file).href;
+  const typed = /\.[cm]?tsx?$/.test(file) && !process.execArgv.includes('--import');
+  // tsx's own import, not its hooks: those fail in a folder whose package.json does not say `"type": "module"`.
+  const module = (await (typed ? (await import('tsx/esm/api')).tsImport(url, import.meta.url) : import(url))) as {
+    train?: unknown;
+    default?: { train?: unknown };
+  };
   const train = module.train ?? module.default?.train;
   if (typeof train !== 'function') throw new Error(`${file} must export a function "train"`);
   return train as Train;
