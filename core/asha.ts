@@ -158,6 +158,18 @@ export class Asha {
     };
   }
 
+  /** The rungs a trial came to, with its metric there; null for one that has not started. */
+  standing(trial: number): { training: boolean; rungs: { budget: number; value: number | null }[] } | null {
+    if (trial >= this.count) return null;
+    const rungs = this.rungs.flatMap(({ arrived }, k) => {
+      const found = arrived.find(([one]) => one === trial);
+      const loss = found?.[1] ?? null;
+      const value = loss === null ? null : flip(this.study.objective, loss);
+      return found ? [{ budget: this.plan.rounds[k]?.to as number, value }] : [];
+    });
+    return { training: this.flying.some((job) => job.trial === trial), rungs };
+  }
+
   /** What a free slot does next: null when there is nothing (for now), `epochLimit` when the study ends here. */
   next(): AshaJob | 'epochLimit' | null {
     const job = this.promotion() ?? this.newTrial();

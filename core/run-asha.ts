@@ -102,6 +102,13 @@ export class AshaRun {
     this.resolve({ state: this.asha.state, ended: broken ? null : this.ended, unfinished });
   }
 
+  /** How the trial of this id stands; null for one that has not started. */
+  trial(id: string): ({ id: string } & NonNullable<ReturnType<Asha['standing']>>) | null {
+    const index = Number(/-t(\d+)$/.exec(id)?.[1] ?? NaN);
+    const standing = trialId(this.asha.plan.id, index) === id ? this.asha.standing(index) : null;
+    return standing && { id, ...standing };
+  }
+
   private start(job: AshaJob): void {
     const { asha, effects, study } = this;
     this.running++;

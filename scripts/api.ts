@@ -31,7 +31,7 @@ import {
   type TrialRow,
   type TrialsAnswer,
 } from '../workflows/messages.js';
-import { searchAttributesOf } from '../workflows/web-ui.js';
+import { schedulerText, searchAttributesOf, soFar } from '../workflows/web-ui.js';
 import { query, send, unknownStudy } from './ask.js';
 import { grpcCode, withClient } from './connect.js';
 import { deleteWorkflows } from './delete-workflows.js';
@@ -82,8 +82,6 @@ export async function startStudy(source: string | object): Promise<Study> {
         `a study named ${study.name} exists. Fix: another name (--name), or \`everband delete ${study.name}\`.`
       );
     }
-    const brackets =
-      study.scheduler.type === 'hyperband' ? `R=${study.scheduler.maxBudget} eta=${study.scheduler.eta}` : '';
     try {
       await client.workflow.start(workflowTypes.study, {
         workflowId: workflowIds.study(study.name),
@@ -91,7 +89,7 @@ export async function startStudy(source: string | object): Promise<Study> {
         args: [study],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
         workflowIdConflictPolicy: 'FAIL',
-        staticSummary: `${study.name}: ${study.scheduler.type} ${brackets} predictor ${study.predictor.type} seed ${study.seed}`,
+        staticSummary: `${study.name}: ${schedulerText(study.scheduler)}, sampler ${study.sampler.type}, predictor ${study.predictor.type}, seed ${study.seed}`,
         memo: { seed: study.seed, scheduler: study.scheduler, predictor: study.predictor },
         typedSearchAttributes: searchAttributesOf(study, { phase: 'preparing' }),
       });
@@ -140,13 +138,29 @@ function rootMessage(error: Error): string {
 
 /** How a study stands; running brackets answer for themselves, a closed study's record for it. */
 export async function getStatus(name: string): Promise<StudyStatus> {
-  return (await closedStatus(name)) ?? (await withClient((client) => statusOf(client, name)));
+  const closed = await closedStatus(name);
+  if (closed) return closed;
+  return withClient(async (client) => {
+    // One that failed has no more to say than why.
+    if (await hasFailed(client, name)) await resultOf(client, name);
+    return statusOf(client, name);
+  });
 }
 
 /** A closed study out of its record: no worker, server or history needed. */
 export async function closedStatus(name: string): Promise<StudyStatus | null> {
   const status = recordedStatus(stateDir(), name);
   return status && !(await isRunning(name)) ? status : null;
+}
+
+async function hasFailed(client: Client, name: string): Promise<boolean> {
+  const { status } = await client.workflow
+    .getHandle(workflowIds.study(name))
+    .describe()
+    .catch((error: unknown) => {
+      throw error instanceof WorkflowNotFoundError ? unknownStudy(name) : error;
+    });
+  return !['RUNNING', 'COMPLETED', 'CONTINUED_AS_NEW'].includes(status.name);
 }
 
 async function isRunning(name: string): Promise<boolean> {
@@ -165,17 +179,7 @@ export async function statusOf(client: Client, name: string): Promise<StudyStatu
       return query<BracketStatus>(client, name, id, queryNames.status).catch(() => bracket);
     })
   );
-  const open = brackets.filter((bracket) => bracket.state === 'running').flatMap((bracket) => bracket.rounds);
-  const rounds = brackets.flatMap((bracket) => bracket.rounds);
-  const epochs = status.result?.epochs ?? status.epochs + open.reduce((sum, round) => sum + round.epochs, 0);
-  return { ...status, epochs, brackets, best: status.best ?? bestSoFar(status, rounds) };
-}
-
-/** Before the first bracket closes, the best of the closed rounds at the largest budget. */
-function bestSoFar(status: StudyStatus, rounds: readonly { best: number | null; to: number }[]): StudyStatus['best'] {
-  const closed = rounds.filter((round) => round.best !== null);
-  const last = closed.reduce<(typeof closed)[number] | null>((a, b) => (a && a.to > b.to ? a : b), null);
-  return last && status.study ? { trial: '', value: last.best as number, budget: last.to } : null;
+  return soFar({ ...status, brackets });
 }
 
 /** Every trial of the study, in order of brackets. */
@@ -290,8 +294,8 @@ export interface StudySummary {
   readonly best: number | null;
 }
 
-/** Studies of the server and of the records; without a server, of the records alone. */
-export async function listStudies(): Promise<StudySummary[]> {
+/** Studies of the server and of the records; without a server, which `trouble` hears of, of the records alone. */
+export async function listStudies(trouble: (message: string) => void = () => undefined): Promise<StudySummary[]> {
   const studies = new Map<string, StudySummary>();
   for (const name of listRecords(stateDir())) {
     const best = getRecord(name)?.result.best?.value ?? null;
@@ -318,6 +322,7 @@ export async function listStudies(): Promise<StudySummary[]> {
     }
   }).catch((error: unknown) => {
     if (studies.size === 0) throw error;
+    trouble((error as Error).message);
   });
   return [...studies.values()];
 }

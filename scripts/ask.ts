@@ -1,7 +1,7 @@
 /** Updates and queries to a study's workflows, with errors that say what to do. */
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { failureTypes } from '../workflows/messages.js';
+import { failureTypes, workflowIds } from '../workflows/messages.js';
 import { CliError } from './errors.js';
 
 /** Sends an update; asked again while the trial it is about moves to another run of its workflow. */
@@ -15,13 +15,12 @@ export async function send(
   for (let tries = 1; ; tries++) {
     try {
       const handle = client.workflow.getHandle(workflowId);
-      return await orUnknown(
-        name,
-        argument
-          ? handle.executeUpdate<string, [object]>(updateName, { args: [argument] })
-          : handle.executeUpdate<string, []>(updateName)
-      );
+      const update = argument
+        ? handle.executeUpdate<string, [object]>(updateName, { args: [argument] })
+        : handle.executeUpdate<string, []>(updateName);
+      return await answered(name, update);
     } catch (error) {
+      if (error instanceof WorkflowNotFoundError) throw await endedOrUnknown(client, name);
       if (!(error instanceof WorkflowUpdateFailedError)) throw error;
       const moves = error.cause instanceof ApplicationFailure && error.cause.type === failureTypes.moving;
       if (!moves || tries === 20) throw new CliError((error.cause as Error | undefined)?.message ?? error.message);
@@ -39,17 +38,18 @@ export async function query<T>(
   ...args: unknown[]
 ): Promise<T> {
   const handle = client.workflow.getHandle(workflowId);
-  return orUnknown(
-    name,
-    client.connection.withDeadline(Date.now() + 10_000, () => handle.query<T, unknown[]>(queryName, ...args))
+  const query = client.connection.withDeadline(Date.now() + 10_000, () =>
+    handle.query<T, unknown[]>(queryName, ...args)
   );
+  return answered(name, query).catch((error: unknown) => {
+    throw error instanceof WorkflowNotFoundError ? unknownStudy(name) : error;
+  });
 }
 
-async function orUnknown<T>(name: string, work: Promise<T>): Promise<T> {
+async function answered<T>(name: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) throw unknownStudy(name);
     const text = String((error as { cause?: unknown }).cause ?? error);
     if (/DEADLINE_EXCEEDED|no poller|Timeout expired/i.test(text)) {
       throw new CliError(
@@ -62,4 +62,17 @@ async function orUnknown<T>(name: string, work: Promise<T>): Promise<T> {
 
 export function unknownStudy(name: string): CliError {
   return new CliError(`no study named ${name} on this server. Fix: \`everband list\` shows what there is.`);
+}
+
+/** Why an update found no workflow that takes it. */
+async function endedOrUnknown(client: Client, name: string): Promise<CliError> {
+  const known = await client.workflow
+    .getHandle(workflowIds.study(name))
+    .describe()
+    .catch(() => null);
+  if (!known) return unknownStudy(name);
+  const what = known.status.name === 'RUNNING' ? 'the part of it that was asked has ended' : 'it has ended';
+  return new CliError(
+    `study ${name} takes no more orders: ${what}. Fix: \`everband status ${name}\` shows how it stands.`
+  );
 }

@@ -20,6 +20,11 @@ export async function watch(name: string, quiet: boolean): Promise<StudyResult> 
   return result;
 }
 
+/** The exit code of a study's end: 1 when no trial came to any rung. */
+export function exitCodeOf({ best }: StudyResult): number {
+  return best === null ? 1 : 0;
+}
+
 /** Ctrl-C leaves the view and says that the study does not care. */
 export function leaveOnInterrupt(name: string): void {
   process.once('SIGINT', () => {

@@ -4,6 +4,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { maxLine } from './protocol.js';
 
 /** A program to run; two equal commands share a process one after the other. */
 export interface TrainerCommand {
@@ -26,8 +27,6 @@ export type ProcessEvent =
 const launcher =
   '( ( trap "" TERM INT HUP; exec 0<&3 3<&- 1>/dev/null 2>/dev/null; read x; kill -KILL 0 ) & ); exec 3<&-; exec "$@"';
 
-/** Longest line kept in one piece; a trainer that never ends its lines must not fill the memory. */
-const maxLine = 1 << 20;
 /** Lines of standard error kept for the message of a failure. */
 const tailLines = 20;
 

@@ -39,6 +39,9 @@ export type TrainMessage =
   | { readonly type: 'log' }
   | { readonly type: 'malformed'; readonly problem: string };
 
+/** Characters of the longest line kept in one piece: a trainer that never ends its lines must not fill the memory. */
+export const maxLine = 1 << 20;
+
 const log: TrainMessage = { type: 'log' };
 
 /** Reads one line; `metric` is the key whose value counts. */
@@ -47,7 +50,8 @@ export function parseLine(line: string, metric: string): TrainMessage {
   if (!text.startsWith('{')) return log;
   const parsed = parseJson(text);
   if (parsed === undefined) {
-    return /^\{\s*"epoch"/.test(text) ? malformed(text, 'is not JSON') : log;
+    const problem = text.length >= maxLine ? `is longer than ${maxLine} characters` : 'is not JSON';
+    return /^\{\s*"epoch"/.test(text) ? malformed(text, problem) : log;
   }
   // An object that has an epoch is an epoch, even when the metric is called "error" or "ready".
   if ('epoch' in parsed) return parseEpoch(parsed, metric, text);

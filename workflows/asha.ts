@@ -22,7 +22,8 @@ import type { RecordActivities } from './activity-types.js';
 import { roundStatus, type BracketWorkflowResult } from './bracket.js';
 import { ControlTree, controlSignal, type Control } from './control.js';
 import { handleTrialMessages } from './handlers.js';
-import { queryNames, type BracketStatus, type RoundStatus } from './messages.js';
+import { queryNames, type BracketStatus, type RoundStatus, type TrialAnswer } from './messages.js';
+import { News } from './news.js';
 import { OneByOne } from './one-by-one.js';
 import { historyFull, localPolicy } from './policies.js';
 import { Asker } from './predict.js';
@@ -58,6 +59,8 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
   const asker = new Asker(study.name, `${plan.id}-predict`, false);
   const chronicle = new Chronicle(study, plan, local, carried);
 
+  const news = new News(() => chronicle.status('running'));
+
   const run: AshaRun = new AshaRun(
     study,
     {
@@ -69,6 +72,7 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
       closed(completion) {
         chronicle.closed(completion);
         setCurrentDetails(bracketDetails(study, chronicle.status('running')));
+        news.changed();
         if (historyFull(workflowInfo())) pool.leaveOff();
       },
       halt: () => pool.leaveOff(),
@@ -82,6 +86,10 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
   setHandler(controlSignal, (control) => tree.set(control));
   handleTrialMessages(pool, () => pool.progress());
   setHandler(defineQuery<BracketStatus>(queryNames.status), () => chronicle.status('running'));
+  setHandler(defineQuery<TrialAnswer | null, [string]>(queryNames.trial), (id) => {
+    const found = run.trial(id);
+    return found && { ...found, config: trials.known(id) };
+  });
 
   const { state, ended, unfinished } = await run.run();
   const goesOn = ended === null && !tree.current.stopped;
@@ -109,6 +117,7 @@ export async function everbandAsha(input: AshaWorkflowInput): Promise<BracketWor
 /** The configurations of the trials this run of the workflow trains. */
 class Proposals {
   private readonly blocks = new Map<number, Promise<ReadonlyMap<number, Trial>>>();
+  private readonly configs = new Map<string, Trial['config']>();
 
   constructor(
     private readonly study: Study,
@@ -125,13 +134,21 @@ class Proposals {
     return (await this.block(index, [])).get(index) as Trial;
   }
 
+  /** What was drawn or looked up in this run; null for any other trial. */
+  known(id: string): Trial['config'] | null {
+    return this.configs.get(id) ?? null;
+  }
+
   private block(index: number, observations: readonly Observation[]): Promise<ReadonlyMap<number, Trial>> {
     const { first, count } = ashaBlock(this.study, index);
     const known = this.blocks.get(first);
     if (known) return known;
     const drawn = this.local
       .run(() => propose(this.study, { bracket: this.plan.id, offset: 0, first, count, observations }))
-      .then((proposal) => new Map(proposal.trials.map((trial) => [trial.index, trial])));
+      .then(({ trials }) => {
+        for (const { id, config } of trials) this.configs.set(id, config);
+        return new Map(trials.map((trial) => [trial.index, trial]));
+      });
     this.blocks.set(first, drawn);
     return drawn;
   }

@@ -20,10 +20,12 @@ import {
   workflowIds,
   type BracketStatus,
   type RoundStatus,
+  type TrialAnswer,
   type TrialRow,
   type TrialsAnswer,
   type TrialsQuery,
 } from './messages.js';
+import { News } from './news.js';
 import { localPolicy } from './policies.js';
 import { everbandRound } from './round.js';
 import { bracketDetails, searchAttributesOf } from './web-ui.js';
@@ -56,6 +58,7 @@ export async function everbandBracket(input: BracketWorkflowInput): Promise<Brac
     asynchronous: false,
     rounds: plan.rounds.map((round) => roundStatus(round, closed[round.index], running === round.index)),
   });
+  const news = new News(status);
   setHandler(defineQuery<BracketStatus>(queryNames.status), status);
   setHandler(defineQuery<TrialsAnswer, [TrialsQuery]>(queryNames.trials), ({ offset, limit }) => ({
     total: trials.length,
@@ -63,6 +66,11 @@ export async function everbandBracket(input: BracketWorkflowInput): Promise<Brac
       .slice(offset, offset + Math.min(limit, mostRows))
       .map((trial) => trialRow(trial, closed, plan.rounds.length)),
   }));
+
+  setHandler(defineQuery<TrialAnswer | null, [string]>(queryNames.trial), (id) => {
+    const trial = trials.find((one) => one.id === id);
+    return trial ? trialAnswer(trial, closed, running !== null && closed.length === running) : null;
+  });
 
   // A sampler that learns proposes in its first round, wave by wave.
   if (study.sampler.type !== 'tpe') {
@@ -89,6 +97,7 @@ export async function everbandBracket(input: BracketWorkflowInput): Promise<Brac
     closed.push(result);
     running = null;
     setCurrentDetails(bracketDetails(study, status()));
+    news.changed();
     return result;
   };
   const result = await runBracket(input.bracket, { runRound });
@@ -127,4 +136,15 @@ function trialRow(trial: Trial, closed: readonly RoundResult[], planned: number)
     row = { ...row, fate: fateOf(outcome, round, planned), epochs: row.epochs + epochs, value: value ?? row.value };
   }
   return row;
+}
+
+/** `open`: the round after the closed ones is running. */
+function trialAnswer(trial: Trial, closed: readonly RoundResult[], open: boolean): TrialAnswer {
+  const rungs = closed.flatMap(({ record, outcomes }) => {
+    const outcome = outcomes.find((one) => one.index === trial.index);
+    return outcome ? [{ budget: record.to, value: outcome.end === 'rung' ? outcome.value : null }] : [];
+  });
+  const last = closed.at(-1);
+  const training = open && (!last || last.record.promoted.includes(trial.id));
+  return { id: trial.id, config: trial.config, training, rungs };
 }

@@ -62,8 +62,8 @@ export interface DropTrial {
   readonly trial: string;
 }
 
-/** Names of queries: study and bracket `status`; bracket `trials`; round, shard and ASHA's bracket `progress`. */
-export const queryNames = { status: 'status', trials: 'trials', progress: 'progress' } as const;
+/** Names of queries: study and bracket `status`; bracket `trials` and `trial`; round, shard and ASHA's bracket `progress`. */
+export const queryNames = { status: 'status', trials: 'trials', trial: 'trial', progress: 'progress' } as const;
 
 export type StudyPhase = 'preparing' | 'running' | 'paused' | 'stopping' | 'done';
 
@@ -135,6 +135,17 @@ export interface TrialRow {
 export interface TrialsAnswer {
   readonly total: number;
   readonly rows: readonly TrialRow[];
+}
+
+/** Answer of a bracket's `trial` query, whose argument is a trial's id. */
+export interface TrialAnswer {
+  readonly id: string;
+  /** Null for a trial that an earlier run of an ASHA study proposed: its record has it. */
+  readonly config: Trial['config'] | null;
+  /** Whether it is on its way to its next rung. */
+  readonly training: boolean;
+  /** Those it came to; null: it has no value there, for it diverged, failed or was stopped. */
+  readonly rungs: readonly { readonly budget: number; readonly value: number | null }[];
 }
 
 /** One activity: train `trial` from budget `from` (what is known) to `to`. Same for every trainer and language. */

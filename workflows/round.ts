@@ -6,6 +6,7 @@ import {
   condition,
   continueAsNew,
   proxyLocalActivities,
+  setCurrentDetails,
   setHandler,
   startChild,
   workflowInfo,
@@ -22,6 +23,7 @@ import { eventsPerSegment, historyBudget, historyFull, localPolicy } from './pol
 import { Asker } from './predict.js';
 import { everbandShard, segmentsOf, type ShardInput, type TrainTask } from './shard.js';
 import { TrialPool } from './trial-pool.js';
+import { roundDetails } from './web-ui.js';
 
 export interface RoundWorkflowInput {
   readonly round: RoundInput;
@@ -70,7 +72,9 @@ export async function everbandRound(input: RoundWorkflowInput): Promise<RoundWor
       for (const trial of proposal.trials) byId.set(trial.id, trial);
     },
   };
+  setCurrentDetails(roundDetails(round, null));
   const result = await runRound(round, effects);
+  setCurrentDetails(roundDetails(round, result.record));
   await recordRound(study.name, result);
   return { ...withoutCurves(result, study.predictor.type !== 'none'), proposals };
 }

@@ -35,8 +35,9 @@ import {
   type StudyPhase,
   type StudyStatus,
 } from './messages.js';
+import { newsSignal } from './news.js';
 import { historyFull, localPolicy } from './policies.js';
-import { searchAttributesOf, studyDetails } from './web-ui.js';
+import { searchAttributesOf, soFar, studyDetails } from './web-ui.js';
 
 /** What a study takes along when its history is full. */
 interface Carried {
@@ -75,13 +76,22 @@ export async function everbandStudy(input: unknown, carried?: Carried): Promise<
     parallelism: tree.current.parallelism,
     result,
   });
+  let listed: number | null = null;
   const tell = (next: StudyPhase) => {
     if (!study) return;
-    if (next !== phase)
-      upsertSearchAttributes(searchAttributesOf(study, { phase: next, best: standing.best?.value ?? null }));
+    const now = soFar(status());
+    const best = now.best?.value ?? null;
+    if (next !== phase || best !== listed) upsertSearchAttributes(searchAttributesOf(study, { phase: next, best }));
     phase = next;
-    setCurrentDetails(studyDetails(study, status()));
+    listed = best;
+    setCurrentDetails(studyDetails(study, { ...now, phase }));
   };
+  setHandler(newsSignal, (bracket) => {
+    // One that came after its bracket's result is no news.
+    if (brackets.get(bracket.id)?.state !== 'running') return;
+    brackets.set(bracket.id, bracket);
+    tell(phase);
+  });
   setHandler(defineQuery<StudyStatus>(queryNames.status), status);
   handleOperators(
     tree,
@@ -161,7 +171,7 @@ async function runBracketChild(
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       typedSearchAttributes: searchAttributesOf(study, { bracket: plan.s }),
-      staticSummary: `${study.name} ${plan.id}: ${plan.trials} trials, ${plan.rounds.length} rounds`,
+      staticSummary: `${study.name} ${plan.id}: ${plan.trials} trials, ${plan.rounds.length} ${asynchronous ? 'rungs' : 'rounds'}`,
     };
     return asynchronous
       ? startChild(everbandAsha, { ...options, args: [{ study, plan, control, carried: null }] })

@@ -1,8 +1,14 @@
 /** What makes a study readable in Temporal's Web UI alone: search attributes and Markdown tables. */
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
+import { better, type Best } from '../core/bracket.js';
 import { epochBound } from '../core/plan.js';
-import type { Study } from '../core/study.js';
+import type { RoundRecord } from '../core/record.js';
+import type { RoundInput } from '../core/round.js';
+import type { Scheduler, Study } from '../core/study.js';
 import type { BracketStatus, StudyPhase, StudyStatus } from './messages.js';
+
+/** Rows of a round's ranking; the record has them all. */
+const mostRanks = 30;
 
 const keys = {
   study: defineSearchAttributeKey('EverbandStudy', 'KEYWORD'),
@@ -28,6 +34,14 @@ export function searchAttributesOf(
   return pairs;
 }
 
+/** A scheduler in a line: `hyperband, R=81, eta=3`. */
+export function schedulerText(scheduler: Scheduler): string {
+  const parts = [scheduler.type, `R=${scheduler.maxBudget}`];
+  if ('eta' in scheduler) parts.push(`eta=${scheduler.eta}`);
+  if ('trials' in scheduler && scheduler.trials !== 'untilLimit') parts.push(`${scheduler.trials} trials`);
+  return parts.join(', ');
+}
+
 export function bracketDetails(study: Study, bracket: BracketStatus): string {
   const rows = bracket.rounds.map(
     (round) =>
@@ -40,6 +54,36 @@ export function bracketDetails(study: Study, bracket: BracketStatus): string {
     `| ${bracket.asynchronous ? 'rung' : 'round'} | ${study.budgetUnit} | trials | promoted | stopped | diverged | failed | spent | best | state |`,
     '|---|---|---|---|---|---|---|---|---|---|',
     ...rows,
+  ].join('\n');
+}
+
+/** A round while it trains (`record` null) and when it has closed. */
+export function roundDetails(
+  { study, bracket, plan, contenders, next }: RoundInput,
+  record: RoundRecord | null
+): string {
+  const head = [
+    `**${study.name} ${bracket} round ${plan.index}**: ${contenders.length} trials, ${study.budgetUnit} ${plan.from} to ${plan.to}` +
+      (plan.last ? '' : `, the best ${next} go on`),
+  ];
+  if (plan.decisionPoint !== null) head.push('', `Decision point: ${study.budgetUnit} ${plan.decisionPoint}`);
+  if (record === null) return head.join('\n');
+  const { decision, ranking, promoted, epochs } = record;
+  const stopped = decision?.predictions.filter(({ goesOn }) => !goesOn).length ?? 0;
+  const why = decision?.error ?? decision?.fallback;
+  if (decision)
+    head.push('', `Asked about ${decision.predictions.length} trials, stopped ${stopped}${why ? `: ${why}` : ''}`);
+  const went = new Set(promoted);
+  return [
+    ...head,
+    '',
+    `Spent: ${epochs} ${study.budgetUnit}`,
+    '',
+    `| rank | trial | ${study.objective.metric} | promoted |`,
+    '|---|---|---|---|',
+    ...ranking
+      .slice(0, mostRanks)
+      .map(({ trial, value }, i) => `| ${i + 1} | ${trial} | ${value} | ${went.has(trial) ? 'yes' : ''} |`),
   ].join('\n');
 }
 
@@ -65,4 +109,19 @@ export function studyDetails(study: Study, status: StudyStatus): string {
     '|---|---|---|---|---|---|---|---|',
     ...rows,
   ].join('\n');
+}
+
+/** `status` with what its running brackets have come to so far. */
+export function soFar(status: StudyStatus): StudyStatus {
+  const { study, result } = status;
+  if (!study || result) return status;
+  const open = status.brackets.filter(({ state }) => state === 'running').flatMap(({ rounds }) => rounds);
+  const reached = open.map(({ best, to }): Best | null =>
+    best === null ? null : { trial: '', value: best, budget: to }
+  );
+  return {
+    ...status,
+    epochs: open.reduce((sum, round) => sum + round.epochs, status.epochs),
+    best: reached.reduce<Best | null>((best, one) => better(study.objective, best, one), status.best),
+  };
 }

@@ -26,7 +26,7 @@ export function addInspectCommands(program: Command): void {
       .description('studies on the server and in the records')
       .option('--json', 'as JSON')
       .action(async (options: Json) => {
-        const studies = await listStudies();
+        const studies = await listStudies((message) => console.error(`only what is recorded here: ${message}`));
         const rows = studies.map(({ name, state, phase, best }) => [name, state, phase, short(best)]);
         print(options, studies, rows.length === 0 ? 'no studies' : table(['study', 'state', 'phase', 'best'], rows));
       }),

@@ -28,7 +28,7 @@ export function addOperateCommands(program: Command): void {
       .command('parallelism')
       .description('change how many trials train at once')
       .argument('<study>', 'its name', studyName)
-      .argument('<trials>', '1 to 500', wholeNumber)
+      .argument('<trials>', '1 to 10000; 500 for ASHA', wholeNumber)
       .option('--json', 'as JSON')
       .action(async (name: string, trials: number, options: Json) => {
         const answer = await setParallelism(name, trials);

@@ -12,7 +12,7 @@ import { CliError } from '../errors.js';
 import { planTable } from '../plan-table.js';
 import { missingPollers } from '../pollers.js';
 import { exampleStudy, exampleTrainer, examplePython } from '../templates.js';
-import { leaveOnInterrupt, watch } from '../watch.js';
+import { exitCodeOf, leaveOnInterrupt, watch } from '../watch.js';
 import { examples, positive, print, studyName, type Json } from './arguments.js';
 
 export function addRunCommands(program: Command): void {
@@ -71,6 +71,7 @@ export function addRunCommands(program: Command): void {
         leaveOnInterrupt(study.name);
         const result = await watch(study.name, options.json === true);
         if (options.json) console.log(JSON.stringify(result));
+        process.exitCode = exitCodeOf(result);
       }),
     'everband start study.yaml',
     'everband start study.yaml --wait --name second',
@@ -87,6 +88,7 @@ export function addRunCommands(program: Command): void {
         leaveOnInterrupt(name);
         const result = await watch(name, options.json === true);
         if (options.json) console.log(JSON.stringify(result));
+        process.exitCode = exitCodeOf(result);
       }),
     'everband watch digits'
   );
@@ -126,12 +128,20 @@ export function addRunCommands(program: Command): void {
 }
 
 /** One line with its fix for every queue the study needs and nobody polls. */
-async function pollersMissing(study: Study): Promise<string[]> {
-  const train = study.trainer.type === 'activity' ? study.trainer.taskQueue : taskQueues.train;
-  const queues = [taskQueues.orchestrate, train, ...(study.predictor.type === 'none' ? [] : [taskQueues.predict])];
-  return (await missingPollers(queues)).map((queue) =>
-    queue === train && study.trainer.type === 'activity'
-      ? `no worker polls ${queue}: start yours; the study waits.`
-      : `no worker polls ${queue}: the study waits. Fix: \`everband worker ${queue.replace('everband-', '')}\`.`
-  );
+async function pollersMissing({ trainer, predictor }: Study): Promise<string[]> {
+  const model = 'model' in predictor ? predictor.model : null;
+  const asked = predictor.type === 'fast' || predictor.type === 'swift';
+  const fixes = new Map([
+    [taskQueues.orchestrate as string, 'Fix: `everband worker orchestrate`.'],
+    trainer.type === 'activity'
+      ? [trainer.taskQueue, 'Start the worker of your trainer.']
+      : [taskQueues.train, 'Fix: `everband worker train`.'],
+  ]);
+  if (model?.type === 'activity') fixes.set(model.taskQueue, 'Start the worker of your predictor.');
+  else if (asked) fixes.set(taskQueues.predict, 'Fix: `everband worker predict`.');
+  if (model?.type === 'annealer' && model.solver === 'dwave') {
+    fixes.set(model.taskQueue, `Fix: \`python -m everband.qubo --task-queue ${model.taskQueue} --solver qpu\`.`);
+  }
+  const missing = await missingPollers([...fixes.keys()]);
+  return missing.map((queue) => `no worker polls ${queue}: the study waits. ${fixes.get(queue)}`);
 }
