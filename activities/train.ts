@@ -160,7 +160,7 @@ async function superviseSegment({ pool, stateDir, input, trainer }: Supervision)
         await process.exited;
         await claim.release();
         const tail = process.stderrTail;
-        throw trialFailed(error.message + (tail === '' ? '' : `\n${tail}`));
+        throw trialFailed(error.message + (tail === '' ? '' : `\n${tail}`), claim.known.values.slice(from));
       }
     }
   } catch (error) {
@@ -246,6 +246,7 @@ function openLog(
   };
 }
 
-function trialFailed(message: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, failureTypes.trialFailed);
+/** `values`: of the epochs after `from` that it trained before. */
+function trialFailed(message: string, values: readonly number[] = []): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message, failureTypes.trialFailed, values);
 }

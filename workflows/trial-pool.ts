@@ -29,6 +29,8 @@ export interface Parking {
   readonly reason: string;
   readonly attempts: number;
   readonly milliseconds: number;
+  /** Of the epochs it trained before it failed, after those that are known here. */
+  readonly values: readonly number[];
 }
 
 /** What a pool takes along into another run of its workflow. */
@@ -52,7 +54,9 @@ interface Parked {
 }
 
 type SegmentEnd =
-  TrainSegmentResult | { readonly outcome: 'interrupted' } | { readonly outcome: 'error'; readonly reason: string };
+  | TrainSegmentResult
+  | { readonly outcome: 'interrupted' }
+  | { readonly outcome: 'error'; readonly reason: string; readonly values: readonly number[] };
 
 export class TrialPool {
   private readonly waiting: (() => void)[] = [];
@@ -149,7 +153,7 @@ export class TrialPool {
           const verdict = await this.away(() => this.park(trial.id, waiting));
           const waitsOn = Object.hasOwn(this.moving, trial.id);
           if (this.control.stopped || waitsOn) return { outcome: 'unfinished', values };
-          if (!verdict.again) return { outcome: 'failed', values, reason };
+          if (!verdict.again) return { outcome: 'failed', values: [...values, ...waiting.values], reason };
           failures = 0;
           // New each time, over all rounds of the trial; the workflow's clock replays.
           if (verdict.reset) resets[trial.id] = Date.now();
@@ -176,7 +180,7 @@ export class TrialPool {
             continue;
           }
           const milliseconds = this.spec.training.parkSeconds * 1000;
-          parking = { reason: end.reason, attempts: failures, milliseconds };
+          parking = { reason: end.reason, attempts: failures, milliseconds, values: end.values };
         }
       }
       return { outcome: 'completed', values };
@@ -235,7 +239,7 @@ export class TrialPool {
         if (this.interrupted.has(scope)) return { outcome: 'interrupted' };
         throw error;
       }
-      return { outcome: 'error', reason: reasonOf(error) };
+      return { outcome: 'error', reason: reasonOf(error), values: valuesOf(error) };
     } finally {
       this.running.delete(trial.id);
       this.interrupted.delete(scope);
@@ -243,7 +247,8 @@ export class TrialPool {
   }
 
   /** Waits for an operator or the clock, which a pause stops. */
-  private async park(trial: string, { reason, attempts, milliseconds }: Parking): Promise<Verdict> {
+  private async park(trial: string, parking: Parking): Promise<Verdict> {
+    const { reason, attempts, milliseconds } = parking;
     delete this.moving[trial];
     const parked: Parked = { reason, attempts, expires: null, verdict: null };
     this.parked.set(trial, parked);
@@ -265,7 +270,7 @@ export class TrialPool {
     } finally {
       this.parked.delete(trial);
     }
-    if (this.left && parked.verdict === null && left > 0) this.moving[trial] = { reason, attempts, milliseconds: left };
+    if (this.left && parked.verdict === null && left > 0) this.moving[trial] = { ...parking, milliseconds: left };
     return parked.verdict ?? { again: false, reset: false };
   }
 
@@ -318,4 +323,12 @@ function reasonOf(error: unknown): string {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure && cause.type === failureTypes.trialFailed) return cause.message;
   return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+}
+
+/** What a trainer's failure says of the epochs before it; anything else would be no curve. */
+function valuesOf(error: unknown): number[] {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const told = cause instanceof ApplicationFailure && cause.type === failureTypes.trialFailed ? cause.details?.[0] : [];
+  const sound = Array.isArray(told) && told.every((value) => typeof value === 'number');
+  return sound ? (told as number[]) : [];
 }

@@ -87,11 +87,15 @@ describe('what a study shows while it runs', function () {
     assert.match(status.err, /^study raw failed: [^]*scheduler: /);
   });
 
-  it('ends with 1 when every trial failed', async () => {
-    const file = { name: 'hopeless', space: { x: { float: [0, 1] } }, scheduler: { type: 'full', trials: 2, R: 2 } };
-    const one = studyOf({ ...file, trainer: { command: ['false'] }, training: { attempts: 1, parkSeconds: 0 } });
+  it('ends with 1 when every trial failed, and counts what they trained before', async () => {
+    const one = studyOf({
+      ...{ ...slow('hopeless', { type: 'full', trials: 2, R: 3 }), training: { attempts: 1, parkSeconds: 0 } },
+      space: { ms: { fixed: 10 }, x: { float: [0, 1] }, brokenAfter: { fixed: 2 }, broken: { fixed: '/nowhere' } },
+    });
     await cluster.begin(one);
-    await cluster.result(one);
+    const result = await cluster.result(one);
+    assert.deepEqual([result.fates.failed, result.epochs], [2, 4]);
+    for (const { values } of cluster.record(one).trials) assert.equal(values.length, 2);
     const watched = await cluster.everband('watch', one.name);
     assert.equal(watched.code, 1, watched.out + watched.err);
   });
