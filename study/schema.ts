@@ -1,6 +1,7 @@
 /** The study file: one zod schema behind YAML, JSON and TypeScript files. */
 import { z } from 'zod';
 import { mostInFlight } from '../core/plan.js';
+import { plainModels } from '../core/predictors/models.js';
 import type { Config } from '../core/study.js';
 
 const json: z.ZodType<Config[string]> = z.json() as z.ZodType<Config[string]>;
@@ -122,7 +123,7 @@ const sampler = z
   ])
   .default({ type: 'random' });
 
-const plainModel = z.enum(['svr', 'svr-tail', 'isotonic', 'last', 'power-law', 'extra-trees']);
+const plainModel = z.enum(Object.keys(plainModels) as [keyof typeof plainModels]);
 const modelUnion = z.discriminatedUnion('type', [
   z.strictObject({ type: plainModel }),
   z.strictObject({
