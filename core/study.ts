@@ -2,6 +2,7 @@
  * The study as it runs: every default filled in, every limit a number. A study file becomes this through the schema
  * in `study/`, and nothing below the client ever sees a half-filled study.
  */
+import type { plainModels } from './predictors/models.js';
 
 /** Any JSON value; what a `choice` parameter may take. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -134,7 +135,8 @@ export type Scheduler = HyperbandScheduler | SuccessiveHalvingScheduler | FullSc
 
 /** A model that learns from complete curves; {@link AnnealerModel} and external ones have settings of their own. */
 export interface PlainModel {
-  readonly type: 'svr' | 'svr-tail' | 'isotonic' | 'last' | 'power-law' | 'extra-trees';
+  /** One of the table in `core/predictors/models.ts`. */
+  readonly type: keyof typeof plainModels;
 }
 /** Quantum-trained support vector regression (Pasetto et al. 2022): its dual as a QUBO, sampled by an annealer. */
 export interface AnnealerModel {

@@ -3,6 +3,7 @@ import type { Study } from '../core/study.js';
 import { problemsOf, type Problem } from './problem.js';
 import { crossRules } from './rules.js';
 import { studySchema } from './schema.js';
+import { soundSections } from './sections.js';
 import { rewrite, type ParseContext } from './short-forms.js';
 
 export type ParseResult =
@@ -18,8 +19,11 @@ export function parseStudy(input: unknown, context: ParseContext): ParseResult {
   }
   const { value, problems } = rewrite(input as Record<string, unknown>, context);
   const parsed = studySchema.safeParse(value);
-  if (!parsed.success) return { ok: false, problems: [...problems, ...problemsOf(parsed.error, value)] };
+  if (!parsed.success) {
+    const crossed = crossRules(soundSections(value, parsed.error));
+    return { ok: false, problems: [...problems, ...problemsOf(parsed.error, value), ...crossed] };
+  }
   const study = parsed.data as Study;
-  const crossed = [...problems, ...crossRules(study)];
-  return crossed.length > 0 ? { ok: false, problems: crossed } : { ok: true, study };
+  const wrong = [...problems, ...crossRules(study)];
+  return wrong.length > 0 ? { ok: false, problems: wrong } : { ok: true, study };
 }

@@ -1,20 +1,33 @@
 /** The study file: one zod schema behind YAML, JSON and TypeScript files. */
 import { z } from 'zod';
 import { mostInFlight } from '../core/plan.js';
+import { plainModels } from '../core/predictors/models.js';
 import type { Config } from '../core/study.js';
 
-const json: z.ZodType<Config[string]> = z.json() as z.ZodType<Config[string]>;
+const json: z.ZodType<Config[string]> = z.lazy(() =>
+  z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(json), z.record(z.string(), json)], {
+    error: 'must be text, a finite number, true, false, null, or a list or mapping of those',
+  })
+);
 const positive = z.number().positive();
-const count = z.number().int().min(1);
+const whole = 'must be a whole number of 1 or more';
+const count = z.number(whole).int(whole).min(1, whole);
 const unit = { s: 1, m: 60, h: 3600, d: 86400 } as const;
+const duration = 'must be seconds or a duration such as "90s", "10m", "2h", "1d"';
 /** Seconds, or text such as "90s", "10m", "2h", "1d". */
-const seconds = z.union([
-  z.number().min(0),
-  z
-    .string()
-    .regex(/^\d+(\.\d+)?[smhd]$/, 'must be seconds or a duration such as "90s", "10m", "2h", "1d"')
-    .transform((text) => Number(text.slice(0, -1)) * unit[text.slice(-1) as keyof typeof unit]),
-]);
+const seconds = z.union(
+  [
+    z.number().min(0, duration),
+    z
+      .string()
+      .regex(/^\d+(\.\d+)?[smhd]$/, duration)
+      .transform((text) => Number(text.slice(0, -1)) * unit[text.slice(-1) as keyof typeof unit]),
+  ],
+  { error: duration }
+);
+/** A whole number, or a word instead of one. */
+const countOr = <Word extends string>(word: Word) =>
+  z.union([count, z.literal(word)], { error: `${whole}, or "${word}"` });
 
 const when = z.strictObject({ parameter: z.string(), in: z.array(json).min(1) }).optional();
 const range = z.tuple([z.number(), z.number()]);
@@ -54,9 +67,17 @@ const modes = {
   maximize: 'maximise',
   max: 'maximise',
 } as const;
+/** What an epoch's line of the protocol has beside the metric (trainers/protocol.ts). */
+const protocolKeys = ['epoch', 'checkpoint'];
 const objective = z
   .strictObject({
-    metric: z.string().min(1).default('loss'),
+    metric: z
+      .string()
+      .min(1)
+      .refine((metric) => !protocolKeys.includes(metric), {
+        error: `must not be ${protocolKeys.join(' or ')}: a trainer reports those beside the metric`,
+      })
+      .default('loss'),
     mode: z
       .enum(Object.keys(modes) as [keyof typeof modes])
       .default('minimise')
@@ -71,10 +92,10 @@ const scheduler = z.discriminatedUnion('type', [
     maxBudget: count,
     eta,
     minBudget: count.default(1),
-    brackets: z.union([z.literal('all'), count]).default('all'),
+    brackets: countOr('all').default('all'),
     bracketFormula: z.enum(['ceil', 'floor']).default('ceil'),
     order: z.enum(['sequential', 'together']).default('sequential'),
-    iterations: z.union([count, z.literal('untilLimit')]).default(1),
+    iterations: countOr('untilLimit').default(1),
   }),
   z.strictObject({
     type: z.literal('successiveHalving'),
@@ -86,7 +107,7 @@ const scheduler = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('full'), trials: count, maxBudget: count }),
   z.strictObject({
     type: z.literal('asha'),
-    trials: z.union([count, z.literal('untilLimit')]),
+    trials: countOr('untilLimit'),
     maxBudget: count,
     minBudget: count.default(1),
     eta,
@@ -122,7 +143,7 @@ const sampler = z
   ])
   .default({ type: 'random' });
 
-const plainModel = z.enum(['svr', 'svr-tail', 'isotonic', 'last', 'power-law', 'extra-trees']);
+const plainModel = z.enum(Object.keys(plainModels) as [keyof typeof plainModels]);
 const modelUnion = z.discriminatedUnion('type', [
   z.strictObject({ type: plainModel }),
   z.strictObject({
@@ -176,7 +197,10 @@ const trainer = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('module'), module: z.string().min(1) }),
   z.strictObject({
     type: z.literal('command'),
-    command: z.array(z.string()).min(1),
+    command: z
+      .array(z.string())
+      .min(1)
+      .refine(([program]) => program === undefined || program.trim() !== '', 'must start with a program'),
     cwd: z.string().default('.'),
     env: z.record(z.string(), z.string()).default({}),
   }),
@@ -237,12 +261,14 @@ export const studySchema = z.strictObject({
 const short = z.union([z.string(), z.record(z.string(), z.unknown())]);
 /** What `predictor` may be in one word; quantum-swift is swift with the annealer as its model. */
 const predictorNames = ['none', 'median', 'fast', 'swift', 'quantum-swift'] as const;
-/** A rule whose model may be named in one word; quantum-swift among them. */
-function withModelNames(rule: z.ZodObject): z.ZodObject {
-  if (!('model' in rule.shape)) return rule;
+/** A rule whose model may be named in one word, and quantum-swift beside swift. */
+function withModelNames(rule: z.ZodObject): z.ZodObject[] {
+  if (!('model' in rule.shape)) return [rule];
   const types = modelUnion.options.flatMap((option) => optionTypes(option as z.ZodObject));
   const named = rule.extend({ model: z.union([z.enum(types), modelUnion]).optional() });
-  return optionTypes(rule).includes('swift') ? named.extend({ type: z.enum(['swift', 'quantum-swift']) }) : named;
+  if (!optionTypes(rule).includes('swift')) return [named];
+  const annealer = z.union([z.literal('annealer'), modelUnion.options[1]]).optional();
+  return [named, rule.extend({ type: z.literal('quantum-swift'), model: annealer })];
 }
 
 /** What editors complete: the explicit form with the short forms beside it. */
@@ -251,7 +277,7 @@ export const editorSchema = z.strictObject({
   space: z.record(z.string(), z.union([shortParameter, explicitParameter])).default({}),
   scheduler: shortScheduler,
   sampler: z.union([z.enum(['random', 'sobol', 'grid', 'tpe']), sampler]),
-  predictor: z.union([z.enum(predictorNames), ...predictor.unwrap().options.map(withModelNames)]).optional(),
+  predictor: z.union([z.enum(predictorNames), ...predictor.unwrap().options.flatMap(withModelNames)]).optional(),
   trainer: z.union([trainer, short]),
 });
 

@@ -3,12 +3,20 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Problem } from './problem.js';
 
+/** What a parameter may be: a type, or the one key of its short form. */
+export const parameterWords = ['float', 'int', 'choice', 'fixed'] as const;
+/** The key that says what a trainer without a type is. */
+export const trainerWords = ['module', 'command', 'replay', 'activity'] as const;
+
 export interface ParseContext {
   /** Relative paths are resolved against it. */
   readonly baseDir: string;
   /** Whether trainer files must exist here: no on a worker that does not train. @default true */
   readonly checkFiles?: boolean;
 }
+
+const parameterName =
+  'a parameter may have any name but an empty one and those every object has, such as __proto__ or constructor';
 
 /** Turns the short forms into the explicit ones and paths into absolute ones. */
 export function rewrite(
@@ -19,10 +27,15 @@ export function rewrite(
   const value: Record<string, unknown> = { ...input };
   const space = value['space'];
   if (isMapping(space)) {
+    for (const [name, one] of Object.entries(space)) {
+      if (name === '' || name in Object.prototype) {
+        problems.push({ path: `space.${name}`, value: one, rule: parameterName });
+      }
+    }
     value['space'] = Object.fromEntries(Object.entries(space).map(([name, one]) => [name, rewriteParameter(one)]));
   }
   if (typeof value['predictor'] === 'string') value['predictor'] = { type: value['predictor'] };
-  if (isMapping(value['predictor'])) value['predictor'] = rewritePredictor(value['predictor']);
+  if (isMapping(value['predictor'])) value['predictor'] = rewritePredictor(value['predictor'], problems);
   if (typeof value['sampler'] === 'string') value['sampler'] = { type: value['sampler'] };
   if (isMapping(value['scheduler']) && value['scheduler']['type'] === 'bohb') {
     const chosen: unknown = value['sampler'] ?? { type: 'tpe' };
@@ -49,7 +62,11 @@ export function rewrite(
         trainer = { type: 'replay', file: replay, ...rest };
       } else if ('activity' in trainer) trainer = { type: 'activity', ...trainer };
     }
-    if (typeof trainer['command'] === 'string') trainer = { ...trainer, command: ['sh', '-c', trainer['command']] };
+    const { command } = trainer;
+    // A blank line stays the empty word it is, which the schema refuses.
+    if (typeof command === 'string') {
+      trainer = { ...trainer, command: command.trim() === '' ? [''] : ['sh', '-c', command] };
+    }
     if (trainer['type'] === 'command') trainer = { cwd: '.', ...trainer };
     for (const key of ['module', 'file', 'cwd']) {
       const given = trainer[key];
@@ -71,14 +88,22 @@ export function rewrite(
   return { value, problems };
 }
 
-function rewritePredictor(predictor: Record<string, unknown>): Record<string, unknown> {
+function rewritePredictor(predictor: Record<string, unknown>, problems: Problem[]): Record<string, unknown> {
   const { model } = predictor;
   const named = typeof model === 'string' ? { ...predictor, model: { type: model } } : predictor;
-  return named['type'] === 'quantum-swift' ? { model: { type: 'annealer' }, ...named, type: 'swift' } : named;
+  if (named['type'] !== 'quantum-swift') return named;
+  const chosen = isMapping(named['model']) ? named['model']['type'] : undefined;
+  const annealer = { type: 'annealer' };
+  if (typeof chosen !== 'string' || chosen === 'annealer') return { model: annealer, ...named, type: 'swift' };
+  const rule = 'quantum-swift is Swift with the model annealer: leave the model out, or choose the predictor swift';
+  problems.push({ path: 'predictor.model', value: model, rule });
+  return { ...named, model: annealer, type: 'swift' };
 }
 
 function rewriteParameter(one: unknown): unknown {
   if (!isMapping(one) || 'type' in one) return one;
+  // More than one, and nobody knows which is meant: the schema refuses it as it stands.
+  if (parameterWords.filter((word) => word in one).length > 1) return one;
   const { float, int, choice, fixed, ...rest } = one;
   if (Array.isArray(float) && float.length === 2)
     return { type: 'float', low: float[0] as unknown, high: float[1] as unknown, ...rest };

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Study } from '../../core/study.js';
+import { plainModels } from '../../core/predictors/models.js';
+import type { PlainModel, Study } from '../../core/study.js';
 import { studyJsonSchema } from '../../study/json-schema.js';
 import { nearest } from '../../study/nearest.js';
 import { parseStudy } from '../../study/parse.js';
@@ -168,6 +169,21 @@ describe('study schema', () => {
     const wide = { sampler: { type: 'tpe', wave: 16 }, scheduler: { type: 'bohb', maxBudget: 27 } };
     assert.deepEqual(samplerOf(wide), { ...tpe, wave: 16 });
     good({ ...small(), sampler: 'random', scheduler: { type: 'hyperband', R: 27, order: 'together' } });
+  });
+
+  it('takes every model of the table, and no other', () => {
+    const types = Object.keys(plainModels) as PlainModel['type'][];
+    assert.ok(types.length > 0);
+    for (const type of types) {
+      const raw = { ...small(), predictor: { type: 'swift', model: type } };
+      const { predictor } = good(raw);
+      assert.deepEqual(predictor.type === 'swift' && predictor.model, { type });
+      assert.ok(editorSchema.safeParse(raw).success, type);
+      const fallback = { ...small(), predictor: { type: 'swift', model: { type: 'annealer', fallback: type } } };
+      assert.ok(good(fallback));
+    }
+    const [{ rule }] = bad({ ...small(), predictor: { type: 'swift', model: 'oracle' } }) as [Problem];
+    assert.equal(rule, `must be one of ${[...types, 'annealer', 'activity'].join(', ')}`);
   });
 
   it('parses a normalised study to itself', () => {
