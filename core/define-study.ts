@@ -150,8 +150,8 @@ function schedulerOf(given: SchedulerSettings, limits: Limits): Scheduler {
       : { ...common, ...given };
   whole('eta', filled.eta, 2);
   whole('minBudget', filled.minBudget, 1);
-  if (filled.type === 'hyperband' ? largestBracket(filled) === 0 : filled.maxBudget < filled.minBudget) {
-    refuse(`maxBudget is ${filled.maxBudget}, which leaves no rung above minBudget ${filled.minBudget}`);
+  if (largestBracket(filled) === 0) {
+    refuse(`maxBudget is ${filled.maxBudget}, less than eta * minBudget = ${filled.eta * filled.minBudget}`);
   }
   const endless = filled.type === 'hyperband' ? filled.iterations : filled.trials;
   if (endless === 'untilLimit' && limits.epochs === undefined && limits.target === undefined) {

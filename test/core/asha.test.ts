@@ -35,7 +35,6 @@ describe('ASHA state', () => {
       [8, 16],
       [16, 20],
     ]);
-    assert.deepEqual(rungs({ maxBudget: 5, minBudget: 5 }), [[0, 5]]);
     assert.throws(
       () => new Asha(defineStudy({ scheduler: { type: 'full', trials: 1, maxBudget: 1 } })),
       /no ASHA study: full/

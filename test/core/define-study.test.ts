@@ -60,10 +60,10 @@ describe('a study without a file', () => {
     refused({ ...hyperband, eta: 1 }, /eta is 1, a whole number of at least 2/);
     refused({ ...hyperband, eta: 2.5 }, /eta is 2.5/);
     refused({ ...hyperband, minBudget: 0 }, /minBudget is 0/);
-    refused({ ...hyperband, maxBudget: 2 }, /leaves no rung above minBudget 1/);
+    refused({ ...hyperband, maxBudget: 2 }, /less than eta \* minBudget = 3/);
     refused({ ...hyperband, iterations: 'untilLimit' }, /untilLimit needs limits.epochs or limits.target/);
     refused({ type: 'asha', trials: 0, maxBudget: 3 }, /trials is 0/);
-    refused({ type: 'asha', trials: 3, maxBudget: 3, minBudget: 4 }, /leaves no rung/);
+    refused({ type: 'asha', trials: 3, maxBudget: 3, minBudget: 4 }, /less than eta \* minBudget = 12/);
     refused({ type: 'full', trials: 3, maxBudget: 0.5 }, /maxBudget is 0.5/);
     assert.throws(() => defineStudy({ scheduler: hyperband, parallelism: 0 }), /parallelism is 0/);
   });
