@@ -216,7 +216,7 @@ def main() -> None:
         slots=1,
         address=arguments.address,
         namespace=arguments.namespace,
-        ready=f"sampling with {arguments.solver} on {arguments.task_queue}",
+        what=f"sampling with {arguments.solver}, ",
     )
 
 
