@@ -106,4 +106,12 @@ if (process.argv.includes('--python')) {
       requirements,
     ])
   );
+  // The package itself, as it stands in this checkout: `python/.venv/bin/python -m everband.qubo` from any folder.
+  once('Python package everband', 'python/.venv/.everband-path', path.resolve('python'), () =>
+    command('python/.venv/bin/python', [
+      '-c',
+      'import pathlib, sys, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "everband.pth").write_text(sys.argv[1] + "\\n")',
+      path.resolve('python'),
+    ])
+  );
 }

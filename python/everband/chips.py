@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from typing import Any, Optional, Protocol
+from typing import Any, Mapping, Optional, Protocol
 
 import dimod
 from dwave.system.testing import MockDWaveSampler
@@ -74,18 +74,16 @@ class MockChip:
 
 
 class Qpu:
-    """A chip behind D-Wave's service: token in DWAVE_API_TOKEN, solver in DWAVE_API_SOLVER, never a file."""
+    """A chip behind D-Wave's service, with the token and the solver of `qpu_settings`."""
 
     def __init__(self) -> None:
-        missing = [name for name in ("DWAVE_API_TOKEN", "DWAVE_API_SOLVER") if not os.environ.get(name)]
-        if missing:
-            raise SolverFailed(f"{' and '.join(missing)} not set in the environment of this worker")
+        qpu_settings()
         from dwave.cloud import Client
 
-        self._client = Client.from_config(config_file=False, client="base")
+        self._client = Client.from_config(client="base")
         self._futures: dict[str, Any] = {}
         try:
-            self._solver = self._client.get_solver(name=os.environ["DWAVE_API_SOLVER"])
+            self._solver = self._client.get_solver()
         except Exception as error:
             self._client.close()
             raise translated(error) from None
@@ -157,7 +155,29 @@ def translated(error: Exception, problem: str = "") -> Exception:
     return RuntimeError(message)
 
 
+def qpu_settings() -> Mapping[str, Any]:
+    """Token, solver and the rest from DWAVE_API_TOKEN, DWAVE_API_SOLVER ... or D-Wave's configuration file.
+
+    Asks nobody. Raises SolverFailed with what is missing.
+    """
+    from dwave.cloud.config import load_config
+    from dwave.cloud.config.exceptions import ConfigFileError
+
+    try:
+        settings: Mapping[str, Any] = load_config(client="base")
+    except (ConfigFileError, ValueError) as error:
+        raise SolverFailed(f"D-Wave's configuration cannot be read: {type(error).__name__}: {error}") from None
+    missing = [f"DWAVE_API_{name.upper()}" for name in ("token", "solver") if not settings.get(name)]
+    if missing:
+        file = "D-Wave's configuration file (`dwave config create`)"
+        raise SolverFailed(f"{' and '.join(missing)} not set, neither in the environment of this worker nor in {file}")
+    return settings
+
+
 def redacted(text: str) -> str:
     """Without the token, should a library ever put it into a message."""
-    token = os.environ.get("DWAVE_API_TOKEN")
+    try:
+        token = qpu_settings()["token"]
+    except SolverFailed:
+        token = os.environ.get("DWAVE_API_TOKEN")
     return text.replace(token, "***") if token else text

@@ -2,7 +2,8 @@
 
     python -m everband.qubo [--task-queue everband-qubo] [--address host:port] --solver simulated|mock|qpu
 
-`qpu` needs DWAVE_API_TOKEN and DWAVE_API_SOLVER in the environment of this process. Packages: everband[annealer].
+`qpu` needs DWAVE_API_TOKEN and DWAVE_API_SOLVER in the environment of this process, or D-Wave's own configuration file;
+without them it ends with exit code 2. Installed by the extra `annealer` of this package.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import base64
 import contextvars
 import functools
 import math
+import sys
 import threading
 from typing import Any, Callable, Mapping, Optional
 
@@ -24,7 +26,7 @@ from minorminer.busclique import find_clique_embedding
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
-from .chips import Chip, Gone, MockChip, Qpu, SolverFailed, redacted
+from .chips import Chip, Gone, MockChip, Qpu, SolverFailed, qpu_settings, redacted
 from .polling import poll
 
 Chains = dict[int, tuple[int, ...]]
@@ -210,13 +212,19 @@ def main() -> None:
     parser.add_argument("--namespace", help="likewise")
     parser.add_argument("--solver", choices=sorted(_CHIPS), default="simulated")
     arguments = parser.parse_args()
+    if arguments.solver == "qpu":
+        try:
+            qpu_settings()
+        except SolverFailed as error:
+            print(error, file=sys.stderr)
+            sys.exit(2)
     poll(
         create_activity(_CHIPS[arguments.solver]),
         task_queue=arguments.task_queue,
         slots=1,
         address=arguments.address,
         namespace=arguments.namespace,
-        ready=f"sampling with {arguments.solver} on {arguments.task_queue}",
+        what=f"sampling with {arguments.solver}, ",
     )
 
 

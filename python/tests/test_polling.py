@@ -1,7 +1,15 @@
-"""Where a Python worker connects to."""
+"""Where a Python worker connects to, and what it says when it cannot."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from everband.polling import connection
+
+pytest.importorskip("temporalio")
+
+from everband.polling import connection, poll
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +40,37 @@ def test_what_is_given_comes_first(monkeypatch):
     monkeypatch.setenv("TEMPORAL_NAMESPACE", "ours")
     found = connection("here.example:1", "mine")
     assert (found["target_host"], found["namespace"]) == ("here.example:1", "mine")
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "import everband.worker; everband.worker.run(print, task_queue='q')",
+        "import everband.predictor; everband.predictor.run(print, task_queue='q')",
+        "import everband.qubo; everband.qubo.main()",
+    ],
+)
+def test_one_line_when_nothing_answers(script, monkeypatch):
+    if "qubo" in script:
+        pytest.importorskip("dwave.system")
+    address = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"no Temporal server answers at {address} (connection refused). Fix: set TEMPORAL_ADDRESS or give an address; "
+        "`everband server` prints that of the embedded server\n"
+    )
+
+
+def test_one_line_when_the_name_means_nothing():
+    with pytest.raises(SystemExit) as ended:
+        poll(print, task_queue="q", slots=1, address="no-such-host.invalid:7233")
+    assert str(ended.value).startswith("no Temporal server answers at no-such-host.invalid:7233 (no such host). Fix: ")

@@ -2,7 +2,10 @@ import base64
 import dataclasses
 import itertools
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,7 @@ import numpy
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import ActivityEnvironment
 
-from everband.chips import Gone, MockChip, Qpu, SolverFailed
+from everband.chips import Gone, MockChip, Qpu, SolverFailed, redacted
 from everband.qubo import create_activity
 
 from sapi import NAME, TOKEN, Sapi
@@ -240,11 +243,20 @@ def test_refuses_another_schema():
 
 
 @pytest.fixture
-def sapi(monkeypatch):
-    """The service on loopback, and an environment that points at it."""
-    service = Sapi()
+def nothing(monkeypatch, tmp_path):
+    """Nothing of D-Wave's in the environment; their configuration file, empty."""
     for name in [name for name in os.environ if name.startswith("DWAVE_")]:
         monkeypatch.delenv(name)
+    file = tmp_path / "dwave.conf"
+    file.touch()
+    monkeypatch.setenv("DWAVE_CONFIG_FILE", str(file))
+    return file
+
+
+@pytest.fixture
+def sapi(monkeypatch, nothing):
+    """The service on loopback, and an environment that points at it."""
+    service = Sapi()
     monkeypatch.setenv("DWAVE_API_TOKEN", TOKEN)
     monkeypatch.setenv("DWAVE_API_SOLVER", NAME)
     monkeypatch.setenv("DWAVE_API_ENDPOINT", service.endpoint)
@@ -320,14 +332,42 @@ def test_cancelling_cancels_on_the_qpu(sapi):
     assert sapi.cancelled == ["p1"]
 
 
-def test_a_qpu_needs_its_environment_and_no_message_holds_the_token(monkeypatch, capfd):
-    for name in [name for name in os.environ if name.startswith("DWAVE_")]:
-        monkeypatch.delenv(name)
+def test_a_qpu_s_token_and_solver_may_stand_in_a_file(sapi, nothing, monkeypatch):
+    for name in ("TOKEN", "SOLVER", "ENDPOINT"):
+        monkeypatch.delenv(f"DWAVE_API_{name}")
+    nothing.write_text(f"[defaults]\ntoken = {TOKEN}\nsolver = {NAME}\nendpoint = {sapi.endpoint}\n")
+    assert run(request(random_matrix(4)), Qpu())["solver"] == NAME
+    assert redacted(f"X-Auth-Token: {TOKEN}") == "X-Auth-Token: ***"
+
+
+def worker(*arguments):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "TEMPORAL_ADDRESS": "127.0.0.1:1"}
+    command = [sys.executable, "-m", "everband.qubo", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_worker_for_a_qpu_does_not_start_without_its_settings(nothing, monkeypatch):
+    where = "neither in the environment of this worker nor in D-Wave's configuration file (`dwave config create`)\n"
+    assert worker("--solver", "qpu") == (2, "", f"DWAVE_API_TOKEN and DWAVE_API_SOLVER not set, {where}")
+    monkeypatch.setenv("DWAVE_API_TOKEN", TOKEN)
+    assert worker("--solver", "qpu") == (2, "", f"DWAVE_API_SOLVER not set, {where}")
+    monkeypatch.setenv("DWAVE_PROFILE", "elsewhere")
+    code, out, line = worker("--solver", "qpu")
+    assert (code, out, line.count("\n")) == (2, "", 1)
+    assert line.startswith("D-Wave's configuration cannot be read: ") and TOKEN not in line
+    monkeypatch.delenv("DWAVE_PROFILE")
+    # It asks for nothing more, and goes on to its server, where nobody answers here.
+    monkeypatch.setenv("DWAVE_API_SOLVER", NAME)
+    monkeypatch.setenv("DWAVE_API_ENDPOINT", "http://127.0.0.1:1/")
+    code, _, line = worker("--solver", "qpu")
+    assert code == 1 and line.startswith("no Temporal server answers at 127.0.0.1:1 (connection refused)")
+
+
+def test_no_message_holds_the_token(nothing, monkeypatch, capfd):
     with pytest.raises(SolverFailed, match="DWAVE_API_TOKEN and DWAVE_API_SOLVER"):
         Qpu()
     monkeypatch.setenv("DWAVE_API_TOKEN", TOKEN)
-    with pytest.raises(SolverFailed, match="^DWAVE_API_SOLVER"):
-        Qpu()
     chip = Service()
 
     def submit(*_args):

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StudyRecord } from '../../core/record.js';
@@ -51,6 +52,12 @@ describe('a model that somebody else answers for', function () {
     await cluster.result(one);
     return cluster.record(one);
   }
+
+  it('finds the package of this checkout from any folder, as the set-up left it', () => {
+    const env = { ...process.env, PYTHONPATH: '' };
+    const found = execFileSync(python, ['-c', 'import everband; print(everband.__file__)'], { cwd: os.tmpdir(), env });
+    assert.equal(found.toString().trim(), path.join(root, 'python', 'everband', '__init__.py'));
+  });
 
   it('in Python: decides as the same model does here', async function () {
     run(path.join(root, 'test', 'fixtures', 'python_predictor.py'), address);

@@ -1,0 +1,177 @@
+"""Trainers of a Temporal worker: processes of their own, kept between requests, killed when they hang.
+
+A thread that hangs cannot be ended, and one that keeps the interpreter hangs every other thread with it; a process can
+always be killed, and nothing else in the worker notices.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any, Mapping, Optional, Sequence
+
+#: In the environment of a trainer: the descriptor that closes when its worker ends, however it ends.
+LIFELINE = "EVERBAND_LIFELINE"
+
+#: Seconds a killed process may take: one stuck in a driver goes when the driver lets it.
+_KILL_SECONDS = 5.0
+
+
+class TrainerProcess:
+    """A process that goes through `everband.requests()`, in a group of its own, which ends with it."""
+
+    def __init__(self, command: Sequence[str], cwd: Optional[str]) -> None:
+        ours, lifeline = os.pipe()
+        self._lifeline: Optional[int] = lifeline
+        try:
+            self._process = subprocess.Popen(
+                command,
+                **{"cwd": cwd, "env": {**os.environ, LIFELINE: str(ours)}, "pass_fds": [ours]},
+                **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE},
+                **{"start_new_session": True, "text": True, "encoding": "utf-8", "errors": "replace"},
+            )
+        finally:
+            os.close(ours)
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._tail: collections.deque[str] = collections.deque(maxlen=20)
+        self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read_out, self._read_err)]
+        for reader in self._readers:
+            reader.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def ending(self) -> str:
+        """How it ended: "ended with exit code 1"."""
+        code = self._process.returncode
+        return f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+
+    @property
+    def tail(self) -> str:
+        """The last 20 lines it printed."""
+        return "\n".join(self._tail)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        self._tail.clear()
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # It has ended, which `receive` tells.
+
+    def receive(self, seconds: float) -> Optional[dict[str, Any]]:
+        """Its next message; None when there is none within `seconds` or it has ended and said everything."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                return _message(self._lines.get(timeout=max(0.0, min(0.1, until - time.monotonic()))))
+            except queue.Empty:
+                pass
+            if not self.alive:
+                self._kill_group()
+                # A process that left the group may hold its output open.
+                for reader in self._readers:
+                    reader.join(1.0)
+                return None if self._lines.empty() else _message(self._lines.get())
+            if time.monotonic() >= until:
+                return None
+
+    def interrupt(self) -> None:
+        """SIGTERM: finish the epoch, save, end. To it alone: its data loaders must live until it has saved."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group."""
+        self._kill_group()
+        try:
+            self._process.wait(_KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+
+    def _kill_group(self) -> None:
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def _read_out(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            if _message(line) is None:
+                self._print(line)
+            else:
+                self._lines.put(line)
+
+    def _read_err(self) -> None:
+        assert self._process.stderr
+        for line in self._process.stderr:
+            self._print(line)
+
+    def _print(self, line: str) -> None:
+        self._tail.append(line.rstrip("\n"))
+        sys.stderr.write(line)
+        sys.stderr.flush()
+
+
+class Trainers:
+    """The trainer processes of a worker: `command` is started as often as requests come at once, and kept."""
+
+    def __init__(self, command: Sequence[str], cwd: Optional[str] = None) -> None:
+        self._command = list(command)
+        self._cwd = cwd
+        self._idle: list[TrainerProcess] = []
+        self._lock = threading.Lock()
+
+    def acquire(self) -> TrainerProcess:
+        while True:
+            with self._lock:
+                process = self._idle.pop() if self._idle else None
+            if process is None:
+                return TrainerProcess(self._command, self._cwd)
+            if process.alive:
+                return process
+            process.kill()
+
+    def release(self, process: TrainerProcess) -> None:
+        """Keeps a process that has said that it takes another request."""
+        with self._lock:
+            self._idle.append(process)
+
+    def __enter__(self) -> Trainers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._idle:
+            process.kill()
+
+
+def end_with_worker() -> None:
+    """In a trainer: ends it, and what it started, as soon as its worker has gone."""
+    lifeline = int(os.environ[LIFELINE])
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _message(line: str) -> Optional[dict[str, Any]]:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) and ("epoch" in message or "ready" in message) else None
