@@ -7,7 +7,7 @@ import type { StudyRecord } from '../core/record.js';
 import type { Objective, Study } from '../core/study.js';
 import type { Setting } from '../simulate/algorithms.js';
 import type { Comparison, Run } from '../simulate/comparison.js';
-import { curvesOfCsv, curvesOfRecord } from '../simulate/curves.js';
+import { curvesOfCsv, curvesOfRecord, readJson } from '../simulate/curves.js';
 import type { Cloud, Panel } from '../simulate/figure.js';
 import { meanOf, type Mean, type Summary } from '../simulate/summary.js';
 import type { CurveTable } from '../trainers/replay.js';
@@ -76,7 +76,7 @@ function prefixesOf(file: string): { prefix: string; epochs: number }[] {
 
 function isRecord(file: string): boolean {
   if (path.extname(file).toLowerCase() !== '.json') return false;
-  const content = JSON.parse(readFileSync(file, 'utf8')) as Partial<StudyRecord> | null;
+  const content = readJson(file) as Partial<StudyRecord> | null;
   return typeof content?.format === 'string' && content.format.startsWith('everband-record/');
 }
 

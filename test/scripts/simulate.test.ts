@@ -97,6 +97,10 @@ describe('everband simulate', function () {
     refused(/say which columns .* it has --columns loss_ \(27 epochs\)/, 'curves.csv');
     refused(/has no columns "acc_<epoch>"/, 'curves.csv', '--columns', 'acc_');
     refused(/missing\.csv: there is no such file/, 'missing.csv', '--columns', 'loss_');
+    writeFileSync(path.join(folder, 'broken.json'), '{"format": "everband-record/1", ');
+    refused(/broken\.json is no JSON: /, 'broken.json');
+    writeFileSync(path.join(folder, 'ragged.csv'), 'loss_1,loss_2\n1,2\n1\n');
+    refused(/ragged\.csv is no CSV: /, 'ragged.csv', '--columns', 'loss_');
     refused(/leave out --columns/, 'study.json', '--columns', 'loss_');
     refused(/did you mean swift\?/, 'study.json', '--algorithms', 'swfit');
     refused(/R = 99, and the curves have 27 epochs/, 'study.json', '--R', '99');
