@@ -169,6 +169,17 @@ function finite({ match }: Summary): object | null {
   return { ...match, multiple: known(match.multiple), low: known(match.low), high: known(match.high) };
 }
 
+/** A line that says which algorithms had more trials than there are rows; null when none had. */
+export function drawnAgain(title: string, comparison: Comparison, runs: readonly Run[]): string | null {
+  const rows = comparison.table.rows.length;
+  const most = new Map<string, number>();
+  for (const { name, run } of shownRuns(comparison, runs))
+    if (run.measures.trials > rows) most.set(name, Math.max(most.get(name) ?? 0, run.measures.trials));
+  if (most.size === 0) return null;
+  const asked = Math.max(...most.values());
+  return `${title}: ${rows} rows for ${asked} trials: rows are drawn again (${[...most.keys()].join(', ')})`;
+}
+
 function shownRuns({ contestants }: Pick<Comparison, 'contestants'>, runs: readonly Run[]) {
   return runs.flatMap((run) => {
     const one = contestants[run.contestant];

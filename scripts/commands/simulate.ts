@@ -14,7 +14,7 @@ import { summarise } from '../../simulate/summary.js';
 import { CliError } from '../errors.js';
 import { writePng } from '../png.js';
 import { Progress } from '../progress.js';
-import { panelOf, readInput, resultJson, runsCsv, type InputOptions } from '../simulation-files.js';
+import { drawnAgain, panelOf, readInput, resultJson, runsCsv, type InputOptions } from '../simulation-files.js';
 import { summaryTable } from '../summary-table.js';
 import { examples, positive, wholeNumber } from './arguments.js';
 
@@ -108,6 +108,8 @@ async function run(file: string, options: Options): Promise<void> {
   );
   for (const note of input.notes) console.error(note);
   const runs = await carriedOut(what, options.jobs);
+  const again = drawnAgain(path.basename(file), what, runs);
+  if (again !== null) console.error(again);
   const summaries = summarise(what, runs);
   if (csv !== undefined) writeFileSync(csv, runsCsv(what, runs));
   if (json === true) console.log(resultJson(what, runs, summaries));

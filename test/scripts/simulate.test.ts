@@ -88,6 +88,15 @@ describe('everband simulate', function () {
     assert.match(out, /R=27, eta=3/);
   });
 
+  it('says when there are fewer rows than trials', () => {
+    const all = readFileSync(path.join(folder, 'curves.csv'), 'utf8').split('\n');
+    writeFileSync(path.join(folder, 'few.csv'), all.slice(0, 9).join('\n'));
+    const names = ['--algorithms', 'hyperband,hyperband:brackets=1,full:trials=8', '--seeds', '1', '--no-match'];
+    const { code, err } = simulate('few.csv', '--columns', 'loss_', '--jobs', '1', ...names);
+    assert.equal(code, 0);
+    assert.equal(err, 'few.csv: 8 rows for 49 trials: rows are drawn again (hyperband, hyperband:brackets=1)\n');
+  });
+
   it('says what is wrong, and ends with 2', () => {
     const refused = (rule: RegExp, ...args: string[]) => {
       const { code, err, out } = simulate(...args);
