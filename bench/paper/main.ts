@@ -76,7 +76,7 @@ async function main(): Promise<void> {
   }
   const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
   const { seeds, matchSeeds } = options;
-  const note = `eta = 2, seeds 0 to ${seeds - 1}; a small mark is one seed, a large one the mean with its 95 % interval; dashed: the best of the data set`;
+  const note = `eta = 2, seeds 0 to ${seeds - 1}; a small mark is one seed, a large one the mean with its 95 % interval; dashed: the best of the data set; a hollow triangle at the edge is a seed beyond the axis`;
   writeFileSync(path.join(docs, 'paper.svg'), figureSvg(panels, note));
   writeFileSync(path.join(docs, 'paper.md'), paperText(results, { seeds, matchSeeds, learnSeeds: mostLearningSeeds }));
   console.log('wrote docs/paper.md and docs/paper.svg');

@@ -155,7 +155,7 @@ async function draw(title: string, what: Comparison, runs: readonly Run[], file:
   const panel = panelOf(title, what, runs);
   if (!panel) throw new CliError('no figure: no trial of any run reached R');
   const { maxBudget, eta } = what.setting;
-  const note = `R = ${maxBudget}, eta = ${eta}; a small mark is one seed, a large one the mean with its 95 % interval; dashed: the best of the data set`;
+  const note = `R = ${maxBudget}, eta = ${eta}; a small mark is one seed, a large one the mean with its 95 % interval; dashed: the best of the data set; a hollow triangle at the edge is a seed beyond the axis`;
   const svg = figureSvg([panel], note);
   if (/\.png$/i.test(file)) await writePng(svg, file);
   else writeFileSync(file, svg);
