@@ -107,12 +107,10 @@ function optionsOf(args: string[]): Options {
       jobs: { type: 'string', default: String(os.availableParallelism()) },
     },
   });
-  const missing = [...dataSets.map(({ name }) => name), 'taskset'].find(
-    (name) => !data || !existsSync(path.join(data, 'curves', `${name}.csv`))
-  );
-  if (!data || missing !== undefined)
+  const missing = dataSets.find(({ name }) => !data || !existsSync(path.join(data, 'curves', `${name}.csv`)));
+  if (!data || missing)
     fail(
-      `EVERBAND_DATA ${data ? `is ${data}, and` : 'is not set:'} there is no curves/${missing}.csv. Fix: set it to the folder that holds curves/ with mlpf.csv, cifar10.csv, svhn.csv, ptb.csv and taskset.csv.`
+      `EVERBAND_DATA ${data ? `is ${data}, and` : 'is not set:'} there is no curves/${missing?.name}.csv. Fix: set it to the folder that holds curves/ with mlpf.csv, cifar10.csv, svhn.csv and ptb.csv.`
     );
   const whole = (name: string, text: string): number => {
     const value = Number(text);

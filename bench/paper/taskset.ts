@@ -1,4 +1,5 @@
 /** Every algorithm on TaskSet's curves, of which one in ten ends in NaN: is there a NaN in anything they write? */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { canonicalJson } from '../../core/record.js';
 import { algorithmNames, studyOf, type Setting } from '../../simulate/algorithms.js';
@@ -31,8 +32,11 @@ export interface Diverging {
 const maxBudget = 50;
 const cluster = { workers: 8, epochSeconds: { type: 'fixed', seconds: 60 } } as const;
 
-export async function diverging(data: string, seeds: number): Promise<Diverging> {
-  const table = curvesOfCsv(path.join(data, 'curves', 'taskset.csv'), 'loss_');
+/** Null without taskset.csv, which `everband data` does not fetch. */
+export async function diverging(data: string, seeds: number): Promise<Diverging | null> {
+  const file = path.join(data, 'curves', 'taskset.csv');
+  if (!existsSync(file)) return null;
+  const table = curvesOfCsv(file, 'loss_');
   const objective = { metric: 'validation loss', mode: 'minimise' } as const;
   const setting: Setting = { objective, maxBudget, eta: 2, file: 'taskset' };
   const found: Diverging['algorithms'][number][] = [];

@@ -34,7 +34,7 @@ export interface Counts {
   readonly learnSeeds: number;
 }
 
-export function paperText(results: readonly SetResult[], taskset: Diverging, counts: Counts): string {
+export function paperText(results: readonly SetResult[], taskset: Diverging | null, counts: Counts): string {
   const { seeds, matchSeeds, learnSeeds } = counts;
   const parts = [
     `# The comparison of the papers, repeated
@@ -65,7 +65,7 @@ ${markdown(
     fastPart(results),
     makespanPart(results, seeds),
     matchPart(results, matchSeeds, Math.min(matchSeeds, learnSeeds)),
-    divergingPart(taskset),
+    ...(taskset ? [divergingPart(taskset)] : []),
     digitsPart(),
     checksPart(),
   ];
