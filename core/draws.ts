@@ -71,10 +71,13 @@ export function gridDraws({ seed, space, tryFirst }: Study, grid: GridSampler): 
   };
 }
 
-/** Every row of a table once, then again. Equal rows are different trials. */
+/** Every row of a table once, then again. Equal rows are different trials: their column `row` differs. */
 export function tableDraws({ seed }: Study, table: readonly Config[]): DrawTrial {
   const at = shuffled(seed, table.length);
-  return (index) => ({ config: table[at(index)] as Config, avoided: 0, kept: false });
+  return (index, earlier) => {
+    const config = table[at(index)] as Config;
+    return { config, avoided: 0, kept: earlier.has(config) };
+  };
 }
 
 /** Position to entry of a list of `length`: each once in a seeded order, then again in another order. */

@@ -97,7 +97,8 @@ function shapes(scheduler: Scheduler): Shape[] {
 
 function decisionPoint(predictor: Predictor, from: number, to: number): number | null {
   if (predictor.type !== 'swift' && predictor.type !== 'median') return null;
-  const p = from + Math.ceil((to - from) * predictor.decisionPoint);
+  // .55 * 100 is 55.00000000000001 in floating point, and no reason for epoch 56.
+  const p = from + Math.max(1, Math.ceil((to - from) * predictor.decisionPoint - 1e-9));
   return p < to ? p : null;
 }
 

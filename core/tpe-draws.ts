@@ -55,7 +55,8 @@ export function tpeTableDraws({ seed }: Study, settings: TpeSampler, table: read
     } else {
       for (let k = 0; row === -1 || used.has(row); k++) row = at(passStart + ((index + k) % table.length));
     }
-    return { config: table[row] as Config, avoided: 0, kept: false };
+    const config = table[row] as Config;
+    return { config, avoided: 0, kept: earlier.has(config) };
   };
 }
 

@@ -9,11 +9,7 @@ import { CliError } from './errors.js';
 
 /** @throws CliError without a browser on PATH, or when it draws nothing */
 export async function writePng(svg: string, file: string): Promise<void> {
-  const browser = browserOnPath();
-  if (!browser) {
-    const other = file.replace(/\.png$/i, '.svg');
-    throw new CliError(`a PNG needs chromium on PATH. Fix: install it, or write the same figure as ${other}.`);
-  }
+  const browser = browserFor(file);
   const [, width = '', height = ''] = /<svg [^>]*?width="(\d+)" height="(\d+)"/.exec(svg) ?? [];
   const folder = mkdtempSync(path.join(os.tmpdir(), 'everband-figure-'));
   try {
@@ -46,6 +42,14 @@ export async function writePng(svg: string, file: string): Promise<void> {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
   if (!existsSync(file)) throw new CliError(`${browser} did not write ${file}`);
+}
+
+/** @throws CliError without a browser on PATH */
+export function browserFor(file: string): string {
+  const browser = browserOnPath();
+  if (browser) return browser;
+  const other = file.replace(/\.png$/i, '.svg');
+  throw new CliError(`a PNG needs chromium on PATH. Fix: install it, or write the same figure as ${other}.`);
 }
 
 /** Path of a browser that draws pages without a screen; null when there is none. */

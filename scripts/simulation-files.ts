@@ -7,7 +7,7 @@ import type { StudyRecord } from '../core/record.js';
 import type { Objective, Study } from '../core/study.js';
 import type { Setting } from '../simulate/algorithms.js';
 import type { Comparison, Run } from '../simulate/comparison.js';
-import { curvesOfCsv, curvesOfRecord } from '../simulate/curves.js';
+import { curvesOfCsv, curvesOfRecord, readJson } from '../simulate/curves.js';
 import type { Cloud, Panel } from '../simulate/figure.js';
 import { meanOf, type Mean, type Summary } from '../simulate/summary.js';
 import type { CurveTable } from '../trainers/replay.js';
@@ -27,6 +27,8 @@ export interface Input {
   readonly table: CurveTable;
   /** Seconds an epoch took where the input says so. */
   readonly epochSeconds: number | null;
+  /** Whether it is a study file, whose own settings run unless others are asked for. */
+  readonly isStudy: boolean;
   /** Trials that train at once where the input says so. */
   readonly workers: number | null;
   readonly notes: readonly string[];
@@ -59,6 +61,7 @@ function csvInput(file: string, { columns, mode = 'minimise', R, eta = 3 }: Inpu
     table,
     epochSeconds: null,
     workers: null,
+    isStudy: false,
     notes: [],
   };
 }
@@ -76,7 +79,7 @@ function prefixesOf(file: string): { prefix: string; epochs: number }[] {
 
 function isRecord(file: string): boolean {
   if (path.extname(file).toLowerCase() !== '.json') return false;
-  const content = JSON.parse(readFileSync(file, 'utf8')) as Partial<StudyRecord> | null;
+  const content = readJson(file) as Partial<StudyRecord> | null;
   return typeof content?.format === 'string' && content.format.startsWith('everband-record/');
 }
 
@@ -91,6 +94,7 @@ function recordInput(file: string, options: InputOptions): Input {
     table,
     epochSeconds: null,
     workers: null,
+    isStudy: false,
     notes: leftOut === 0 ? [] : [`${file}: ${reached}; the others have no known end and are left out`],
   };
 }
@@ -107,14 +111,39 @@ async function studyInput(file: string, options: InputOptions): Promise<Input> {
   const table = curvesOfCsv(trainer.file, trainer.columns);
   const eta = options.eta ?? ('eta' in scheduler ? scheduler.eta : 3);
   const setting = { objective, maxBudget: options.R ?? scheduler.maxBudget, eta, file: trainer.file };
-  const own: Study | undefined = options.R === undefined && options.eta === undefined ? study : undefined;
+  const { own, notes } = simulated(study, file, options);
+  const ignored = study.limits.deadlineSeconds === undefined ? [] : [`${file}: its deadline is not simulated`];
   return {
-    setting: { ...setting, study: own },
+    setting: { ...setting, ...(typeof own === 'string' ? { withoutStudy: own } : { study: own }) },
     table,
     epochSeconds: trainer.secondsPerEpoch > 0 ? trainer.secondsPerEpoch : null,
     workers: study.parallelism,
-    notes: study.limits.deadlineSeconds === undefined ? [] : [`${file}: its deadline is not simulated`],
+    isStudy: true,
+    notes: [...ignored, ...notes],
   };
+}
+
+/** The study as it can be simulated, with other R and eta where they are asked for; or why it cannot be. */
+function simulated(study: Study, file: string, { R, eta }: InputOptions): { own: Study | string; notes: string[] } {
+  const { predictor } = study;
+  const scheduler = {
+    ...study.scheduler,
+    maxBudget: R ?? study.scheduler.maxBudget,
+    ...('eta' in study.scheduler ? { eta: eta ?? study.scheduler.eta } : {}),
+  };
+  if ('minBudget' in scheduler && scheduler.minBudget > scheduler.maxBudget)
+    return { own: `with R = ${R} its minBudget ${scheduler.minBudget} is too large`, notes: [] };
+  if (!('model' in predictor)) return { own: { ...study, scheduler }, notes: [] };
+  const { model } = predictor;
+  if (model.type === 'activity') {
+    const own = `${file}: its model is an activity of task queue ${model.taskQueue}, which no simulation asks. Fix: name a model of Everband's, or simulate others with --algorithms`;
+    return { own, notes: [] };
+  }
+  if (model.type !== 'annealer' || model.solver === 'simulated') return { own: { ...study, scheduler }, notes: [] };
+  const accounts = { maxQpuSeconds: undefined, maxQpuCost: undefined, qpuPricePerHour: undefined };
+  const embedded = { ...predictor, model: { ...model, solver: 'simulated', ...accounts } } as const;
+  const note = `${file}: D-Wave is not simulated; the embedded simulated annealer answers for it`;
+  return { own: { ...study, scheduler, predictor: embedded }, notes: [note] };
 }
 
 function refuse(options: InputOptions, keys: readonly (keyof InputOptions)[], why: string): void {
@@ -167,6 +196,17 @@ function finite({ match }: Summary): object | null {
   if (!match) return null;
   const known = (value: number) => (Number.isFinite(value) ? value : null);
   return { ...match, multiple: known(match.multiple), low: known(match.low), high: known(match.high) };
+}
+
+/** A line that says which algorithms had more trials than there are rows; null when none had. */
+export function drawnAgain(title: string, comparison: Comparison, runs: readonly Run[]): string | null {
+  const rows = comparison.table.rows.length;
+  const most = new Map<string, number>();
+  for (const { name, run } of shownRuns(comparison, runs))
+    if (run.measures.trials > rows) most.set(name, Math.max(most.get(name) ?? 0, run.measures.trials));
+  if (most.size === 0) return null;
+  const asked = Math.max(...most.values());
+  return `${title}: ${rows} rows for ${asked} trials: rows are drawn again (${[...most.keys()].join(', ')})`;
 }
 
 function shownRuns({ contestants }: Pick<Comparison, 'contestants'>, runs: readonly Run[]) {

@@ -41,10 +41,18 @@ export function summaryTable({ setting, cluster, seeds }: Comparison, summaries:
   return [
     table(head, rows),
     '',
-    `means over ${seeds} seeds at R=${setting.maxBudget}, eta=${setting.eta}; simulated hours on ${workers}; share: of Hyperband's epochs;`,
+    `means over ${seedsSaid(summaries, seeds)} at R=${setting.maxBudget}, eta=${setting.eta}; simulated hours on ${workers}; share: of Hyperband's epochs;`,
     'value: the best at R; rank and regret: among all curves; wrong stops: would have been promoted;',
     'epochs to match: where the best so far reaches what Hyperband (eta 2) comes to, in its epochs; below 1 is better.',
   ].join('\n');
+}
+
+/** How many seeds there were; an interrupted comparison has fewer than were asked for, and not as many of each. */
+function seedsSaid(summaries: readonly Summary[], asked: number): string {
+  const counts = summaries.map((summary) => summary.seeds);
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  if (least < most) return `${least} to ${most} of ${asked} seeds (as many as the column says)`;
+  return `${least === asked ? '' : `${least} of `}${asked} ${asked === 1 ? 'seed' : 'seeds'}`;
 }
 
 /** `0.49 (0.45-0.52)`; `>2` where it is not reached by twice the epochs. */

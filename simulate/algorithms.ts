@@ -14,6 +14,8 @@ export interface Setting {
   readonly file: string;
   /** An earlier study whose own settings `study` stands for. */
   readonly study?: Study | undefined;
+  /** Why there is no `study`. */
+  readonly withoutStudy?: string | undefined;
 }
 
 /** Scheduler, sampler and predictor, in the form of a study file. */
@@ -156,9 +158,10 @@ export function studyOf(name: AlgorithmName, setting: Setting): Study {
   if (!algorithm) {
     const known = [...algorithmNames, ...(setting.study ? ['study'] : [])];
     const meant = nearest(word, known);
-    throw new RangeError(
-      `no algorithm is called "${word}"${meant ? `; did you mean ${meant}?` : ''} There are ${known.join(', ')}`
-    );
+    if (word === 'study')
+      throw new RangeError(`there is no "study": ${setting.withoutStudy ?? 'the curves are those of no study file'}`);
+    const hint = meant ? `; did you mean ${meant}?` : '.';
+    throw new RangeError(`no algorithm is called "${word}"${hint} There are ${known.join(', ')}.`);
   }
   const given: Record<string, number | string> = {};
   for (const one of more) {

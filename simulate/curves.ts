@@ -29,8 +29,8 @@ export interface RecordedCurves {
  * @throws Error when the file is no record or no trial reached `maxBudget`
  */
 export function curvesOfRecord(file: string): RecordedCurves {
-  const record = JSON.parse(readFileSync(file, 'utf8')) as Partial<StudyRecord>;
-  if (record.format !== 'everband-record/1') throw new Error(`${file} is no record of a study`);
+  const record = readJson(file) as Partial<StudyRecord> | null;
+  if (record?.format !== 'everband-record/1') throw new Error(`${file} is no record of a study`);
   const { trials, scheduler } = record as StudyRecord;
   const complete = trials.filter((trial) => trial.values.length >= scheduler.maxBudget);
   if (complete.length === 0) throw new Error(`${file}: no trial reached ${scheduler.maxBudget} epochs`);
@@ -42,6 +42,16 @@ export function curvesOfRecord(file: string): RecordedCurves {
     },
     leftOut: trials.length - complete.length,
   };
+}
+
+/** @throws Error that names the file when it is no JSON */
+export function readJson(file: string): unknown {
+  const text = readFileSync(file, 'utf8');
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${file} is no JSON: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** The row of the table that a trial replays. */

@@ -34,6 +34,12 @@ const marks: readonly ((r: number) => string)[] = [
   (r) => `<path d="M0 ${px(1.25 * r)}L${px(1.15 * r)} ${px(-0.8 * r)}H${px(-1.15 * r)}Z"/>`,
 ];
 
+/** The mark of a run beyond the axis, and on which side of it that is. */
+const edge = {
+  minimise: { sign: '△', at: inside.top + 6, tip: -1 },
+  maximise: { sign: '▽', at: inside.bottom - 6, tip: 1 },
+};
+
 /** `note` stands below the legend. */
 export function figureSvg(panels: readonly Panel[], note: string): string {
   const names = [...new Set(panels.flatMap((panel) => panel.clouds.map(({ name }) => name)))];
@@ -50,7 +56,7 @@ export function figureSvg(panels: readonly Panel[], note: string): string {
   const label = `Epochs against final value on ${panels.map(({ title }) => title).join(', ')}.`;
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(label)}">` +
-    `<style>text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#414b59}.title{font-size:16px;font-weight:650;fill:#1b2330}.n{font-variant-numeric:tabular-nums}.quiet{fill:#5c6675;font-size:12px}.grid{stroke:#e6e9ee}.box{fill:none;stroke:#c3c9d2}.best{stroke:#5c6675;stroke-dasharray:5 4}.seed{fill-opacity:.28}.bar{stroke-width:2;fill:none}.mean{stroke:#fff;stroke-width:1.5}</style>` +
+    `<style>text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#414b59}.title{font-size:16px;font-weight:650;fill:#1b2330}.n{font-variant-numeric:tabular-nums}.quiet{fill:#5c6675;font-size:12px}.grid{stroke:#e6e9ee}.box{fill:none;stroke:#c3c9d2}.best{stroke:#5c6675;stroke-dasharray:5 4}.seed{fill-opacity:.28}.beyond{fill:none;stroke-width:1.3;stroke-opacity:.75}.bar{stroke-width:2;fill:none}.mean{stroke:#fff;stroke-width:1.5}</style>` +
     `<rect width="${width}" height="${height}" fill="#fff"/>` +
     drawn.join('') +
     `<g transform="translate(0 ${rows * panelHeight})">${legend.svg}${lines.map((line, i) => `<text class="quiet" x="${inside.left}" y="${legend.height + 14 + 17 * i}">${escape(line)}</text>`).join('')}</g>` +
@@ -66,14 +72,24 @@ function panelSvg({ title, objective, best, clouds }: Panel, names: readonly str
   const y = scaleOf([best, ...ends(points, clouds, objective)], objective);
   const across = (value: number) => inside.left + 10 + x.at(value) * (inside.right - inside.left - 20);
   const up = (value: number) => inside.bottom - 8 - y.at(value) * (inside.bottom - inside.top - 16);
-  const outside = points.some(([, value]) => y.at(value) < 0 || y.at(value) > 1);
+  const isOutside = (value: number) => y.at(value) < 0 || y.at(value) > 1;
+  const { sign, at: rim, tip } = edge[objective.mode];
   const clip = `panel${index}`;
   const seeds = clouds.map((cloud) => {
     const { colour, mark } = looks(names, cloud.name);
-    const dots = cloud.points.map(([spent, value]) => {
-      return `<g transform="translate(${px(across(spent))} ${px(up(value))})">${mark(3.6)}</g>`;
-    });
-    return `<g class="seed" fill="${colour}">${dots.join('')}</g>`;
+    const at = (some: Cloud['points'], place: (value: number) => number, drawn: string) =>
+      some.map(([spent, value]) => `<g transform="translate(${px(across(spent))} ${px(place(value))})">${drawn}</g>`);
+    const dots = at(
+      cloud.points.filter(([, value]) => !isOutside(value)),
+      up,
+      mark(3.6)
+    );
+    const beyond = at(
+      cloud.points.filter(([, value]) => isOutside(value)),
+      () => rim,
+      `<path d="M-4 ${px(-3 * tip)}H4L0 ${px(4 * tip)}Z"/>`
+    );
+    return `<g class="seed" fill="${colour}">${dots.join('')}</g><g class="beyond" stroke="${colour}">${beyond.join('')}</g>`;
   });
   const means = clouds.map((cloud, i) => {
     // Those behind are larger, so that equal ones still show.
@@ -85,10 +101,14 @@ function panelSvg({ title, objective, best, clouds }: Panel, names: readonly str
     return `<g><title>${escape(says)}</title>${bars}<g class="mean" fill="${colour}" transform="translate(${cx} ${cy})">${mark(radius)}</g></g>`;
   });
   const better = objective.mode === 'minimise' ? 'lower is better' : 'higher is better';
+  const cut = points.map(([, value]) => value).filter(isOutside);
+  const worst = cut.reduce((a, b) => (objective.mode === 'minimise' ? Math.max(a, b) : Math.min(a, b)), cut[0] ?? NaN);
+  const runs = cut.length === 1 ? '1 run' : `${cut.length} runs`;
+  const caption = cut.length === 0 ? '' : `; ${sign} ${runs} beyond the axis, to ${short(worst, 6)}`;
   return (
     `<clipPath id="${clip}"><rect x="${inside.left}" y="${inside.top}" width="${inside.right - inside.left}" height="${inside.bottom - inside.top}"/></clipPath>` +
     `<text class="title" x="${inside.left}" y="20">${escape(title)}</text>` +
-    `<text class="quiet" x="${inside.left}" y="38">${better}${outside ? '; the worst runs lie outside' : ''}</text>` +
+    `<text class="quiet" x="${inside.left}" y="38">${better}${caption}</text>` +
     axes(x, y, across, up, objective.metric) +
     `<g clip-path="url(#${clip})"><line class="best" x1="${inside.left}" x2="${inside.right}" y1="${px(up(best))}" y2="${px(up(best))}"/>${seeds.join('')}${means.join('')}</g>` +
     `<rect class="box" x="${inside.left}" y="${inside.top}" width="${inside.right - inside.left}" height="${inside.bottom - inside.top}"/>`
@@ -132,7 +152,8 @@ function looks(names: readonly string[], name: string): { colour: string; mark: 
   const index = names.indexOf(name);
   return {
     colour: colours[index % colours.length] as string,
-    mark: marks[(index + Math.floor(index / colours.length)) % marks.length] as (r: number) => string,
+    // 9 + 2 and 5 have no common divisor: a colour that comes again has another mark, five times over.
+    mark: marks[(index + 2 * Math.floor(index / colours.length)) % marks.length] as (r: number) => string,
   };
 }
 

@@ -7,6 +7,7 @@ export interface PoolOptions {
   readonly jobs: number;
   /** Ends the work and keeps what is done. */
   readonly signal?: AbortSignal;
+  /** Runs that were asked for; those of the yardstick, which nobody asked for, are not counted. */
   progress?(done: number, all: number): void;
 }
 
@@ -14,9 +15,12 @@ export interface PoolOptions {
 export async function runComparison(comparison: Comparison, options: PoolOptions): Promise<Run[]> {
   const todo = pieces(comparison);
   const done: Run[] = [];
+  const all = shown(comparison, todo).length;
+  let many = 0;
   const note = (run: Run) => {
     done.push(run);
-    options.progress?.(done.length, todo.length);
+    many += shown(comparison, [run]).length;
+    options.progress?.(many, all);
   };
   if (options.jobs <= 1) {
     for (const piece of todo) {
@@ -35,6 +39,14 @@ export async function runComparison(comparison: Comparison, options: PoolOptions
     await Promise.all(working);
   }
   return done.sort((a, b) => a.contestant - b.contestant || a.seed - b.seed);
+}
+
+/** Those of `some` that were asked for. */
+export function shown<T extends { readonly contestant: number }>(
+  { contestants }: Pick<Comparison, 'contestants'>,
+  some: readonly T[]
+): T[] {
+  return some.filter(({ contestant }) => contestants[contestant]?.shown);
 }
 
 type Piece = ReturnType<typeof pieces>[number];

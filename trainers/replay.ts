@@ -25,12 +25,18 @@ export function readTable(trainer: ReplayTrainer): CurveTable {
   return table;
 }
 
+/** @throws Error that names the file: no CSV, no value columns, or columns that do not count from 0 or 1 up by one */
 function parseTable(text: string, { columns: prefix, file }: ReplayTrainer): CurveTable {
-  const [header = [], ...lines] = parse(text, { bom: true, skip_empty_lines: true, trim: true }) as string[][];
-  const isValue = (name: string) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
+  const [header = [], ...lines] = cellsOf(text, file);
   const all = header.map((name, column) => ({ name, column }));
-  const valueColumns = all.filter(({ name }) => isValue(name));
+  const isValue = (name: string) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length));
+  // By number: a file may have its columns sorted as text, loss_1, loss_10, loss_2.
+  const valueColumns = all
+    .filter(({ name }) => isValue(name))
+    .map((one) => ({ ...one, epoch: Number(one.name.slice(prefix.length)) }))
+    .sort((a, b) => a.epoch - b.epoch);
   if (valueColumns.length === 0) throw new Error(`${file} has no columns "${prefix}<epoch>"`);
+  checkEpochs(valueColumns, prefix, file);
   const parameters = all.filter(
     ({ name, column }) =>
       !isValue(name) &&
@@ -45,6 +51,28 @@ function parseTable(text: string, { columns: prefix, file }: ReplayTrainer): Cur
     })),
     values: lines.map((cells) => valueColumns.map(({ column }) => readNumber(cells[column]))),
   };
+}
+
+function cellsOf(text: string, file: string): string[][] {
+  try {
+    return parse(text, { bom: true, skip_empty_lines: true, trim: true }) as string[][];
+  } catch (error) {
+    throw new Error(`${file} is no CSV: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** `columns`, by number, must count up by one: a curve with a hole would be read as a shorter one. */
+function checkEpochs(columns: readonly { name: string; epoch: number }[], prefix: string, file: string): void {
+  const first = columns[0]?.epoch ?? 0;
+  if (first > 1) throw new Error(`${file}: its columns "${prefix}<epoch>" start at ${first}, and must at 0 or 1`);
+  for (const [i, { name, epoch }] of columns.entries()) {
+    const before = columns[i - 1];
+    if (!before || epoch === before.epoch + 1) continue;
+    if (epoch === before.epoch) throw new Error(`${file} has epoch ${epoch} twice: ${before.name} and ${name}`);
+    const [from, to] = [before.epoch + 1, epoch - 1];
+    const missing = from === to ? `${prefix}${from}` : `${prefix}${from} to ${prefix}${to}`;
+    throw new Error(`${file} has ${before.name} and ${name}, and between them lacks ${missing}`);
+  }
 }
 
 /** NaN for an empty cell and for text. */

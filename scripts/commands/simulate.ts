@@ -1,20 +1,20 @@
 /** simulate: algorithms on recorded curves and a virtual cluster. */
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import pc from 'picocolors';
 import { algorithms } from '../../simulate/algorithms.js';
 import type { ClusterSettings } from '../../simulate/cluster.js';
-import { comparison, type Comparison, type Run } from '../../simulate/comparison.js';
+import { comparison, pieces, type Comparison, type Run } from '../../simulate/comparison.js';
 import type { EpochSeconds } from '../../simulate/durations.js';
 import { figureSvg } from '../../simulate/figure.js';
-import { runComparison } from '../../simulate/pool.js';
+import { runComparison, shown } from '../../simulate/pool.js';
 import { summarise } from '../../simulate/summary.js';
 import { CliError } from '../errors.js';
-import { writePng } from '../png.js';
+import { browserFor, writePng } from '../png.js';
 import { Progress } from '../progress.js';
-import { panelOf, readInput, resultJson, runsCsv, type InputOptions } from '../simulation-files.js';
+import { drawnAgain, panelOf, readInput, resultJson, runsCsv, type InputOptions } from '../simulation-files.js';
 import { summaryTable } from '../summary-table.js';
 import { examples, positive, wholeNumber } from './arguments.js';
 
@@ -68,7 +68,10 @@ export function addSimulateCommand(program: Command): void {
       .option('--json [file]', 'write everything, anytime curves included; without a file print it instead')
       .option('--figure <file>', 'draw epochs against final value: .svg, or .png where chromium is on PATH')
       .addHelpText('after', `\nAlgorithms (settings, e.g. swift:d=5:k=1):\n${known.join('\n')}`)
-      .addHelpText('after', '  study              the settings of the study file itself')
+      .addHelpText(
+        'after',
+        '  study              the settings of the study file itself, with --R and --eta where they are given'
+      )
       .action(run),
     'everband simulate curves.csv --columns loss_ --eta 2',
     'everband simulate curves.csv --columns acc_ --mode maximise --algorithms hyperband,fast:d=5,bohb --seeds 100',
@@ -81,14 +84,11 @@ async function run(file: string, options: Options): Promise<void> {
   const { figure, csv, json } = options;
   if (figure !== undefined && !/\.(svg|png)$/i.test(figure))
     throw new CliError(`--figure ${figure}: a figure is an .svg or a .png`, 2);
+  const files = [csv, json === true ? undefined : json, figure].filter((name) => name !== undefined);
+  files.forEach(checkWritable);
+  if (figure !== undefined && /\.png$/i.test(figure)) browserFor(figure);
   const input = await readInput(file, options);
-  const names = options.algorithms ?? [
-    ...(input.setting.study ? ['study'] : []),
-    'hyperband',
-    'swift',
-    'asha',
-    'random',
-  ];
+  const names = options.algorithms ?? [...(input.isStudy ? ['study'] : []), 'hyperband', 'swift', 'asha', 'random'];
   const what = planned(() =>
     comparison({
       setting: input.setting,
@@ -108,16 +108,29 @@ async function run(file: string, options: Options): Promise<void> {
   );
   for (const note of input.notes) console.error(note);
   const runs = await carriedOut(what, options.jobs);
+  const again = drawnAgain(path.basename(file), what, runs);
+  if (again !== null) console.error(again);
   const summaries = summarise(what, runs);
+  // What people read first: a file that cannot be written after all must not cost the table.
+  console.log(json === true ? resultJson(what, runs, summaries) : summaryTable(what, summaries));
   if (csv !== undefined) writeFileSync(csv, runsCsv(what, runs));
-  if (json === true) console.log(resultJson(what, runs, summaries));
-  else {
-    console.log(summaryTable(what, summaries));
-    if (json !== undefined) writeFileSync(json, resultJson(what, runs, summaries) + '\n');
-  }
+  if (json !== undefined && json !== true) writeFileSync(json, resultJson(what, runs, summaries) + '\n');
   if (figure !== undefined) await draw(path.basename(file), what, runs, figure);
-  const written = [csv, json === true ? undefined : json, figure].filter((name) => name !== undefined);
-  if (json !== true && written.length > 0) console.log(`\nwrote ${written.join(', ')}`);
+  if (json !== true && files.length > 0) console.log(`\nwrote ${files.join(', ')}`);
+}
+
+/** Known before hours of runs: a file can be written there. @throws CliError (2) */
+function checkWritable(file: string): void {
+  const folder = path.dirname(file);
+  const there = statSync(file, { throwIfNoEntry: false });
+  if (there?.isDirectory()) throw new CliError(`${file} is a folder: name a file in it`, 2);
+  try {
+    accessSync(there ? file : folder, constants.W_OK);
+    if (!statSync(folder).isDirectory()) throw new Error(`${folder} is no folder`);
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new CliError(missing ? `${file}: there is no folder ${folder}` : `${file}: ${(error as Error).message}`, 2);
+  }
 }
 
 /** Ctrl-C ends the work, what is done is kept; a second one ends the process. */
@@ -126,19 +139,18 @@ async function carriedOut(what: Comparison, jobs: number): Promise<Run[]> {
   const stop = () => interrupt.abort();
   process.once('SIGINT', stop);
   const progress = new Progress('runs');
-  let of = 0;
   try {
     const runs = await runComparison(what, {
       jobs,
       signal: interrupt.signal,
-      progress: (done, all) => progress.show(done, (of = all)),
+      progress: (done, all) => progress.show(done, all),
     });
     progress.end();
     if (!interrupt.signal.aborted) return runs;
     process.exitCode = 130;
-    if (!what.contestants.some(({ shown }, i) => shown && runs.some(({ contestant }) => contestant === i)))
-      throw new CliError('interrupted before anything was done');
-    const line = `interrupted: ${runs.length} of ${of} runs are done, and shown`;
+    const done = shown(what, runs).length;
+    if (done === 0) throw new CliError('interrupted before anything was done');
+    const line = `interrupted: ${done} of ${shown(what, pieces(what)).length} runs are done, and shown`;
     console.error(process.stderr.isTTY ? pc.yellow(line) : line);
     return runs;
   } catch (error) {
@@ -153,7 +165,7 @@ async function draw(title: string, what: Comparison, runs: readonly Run[], file:
   const panel = panelOf(title, what, runs);
   if (!panel) throw new CliError('no figure: no trial of any run reached R');
   const { maxBudget, eta } = what.setting;
-  const note = `R = ${maxBudget}, eta = ${eta}; a small mark is one seed, a large one the mean with its 95 % interval; dashed: the best of the data set`;
+  const note = `R = ${maxBudget}, eta = ${eta}; a small mark is one seed, a large one the mean with its 95 % interval; dashed: the best of the data set; a hollow triangle at the edge is a seed beyond the axis`;
   const svg = figureSvg([panel], note);
   if (/\.png$/i.test(file)) await writePng(svg, file);
   else writeFileSync(file, svg);

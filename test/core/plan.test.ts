@@ -101,6 +101,20 @@ describe('plan', () => {
     );
   });
 
+  it('puts the decision point where a decimal share says, whatever its digits in floating point', () => {
+    const full = { type: 'full', trials: 1, maxBudget: 100 } as const;
+    for (let percent = 1; percent < 100; percent++) {
+      const median = {
+        type: 'median',
+        minTrials: 5,
+        decisionPoint: Number(`0.${String(percent).padStart(2, '0')}`),
+      } as const;
+      assert.equal(planStudy(full, median).brackets[0]?.rounds[0]?.decisionPoint, percent);
+    }
+    const third = { type: 'median', minTrials: 5, decisionPoint: 0.333 } as const;
+    assert.equal(planStudy(full, third).brackets[0]?.rounds[0]?.decisionPoint, 34);
+  });
+
   it('bounds the epochs of a study where its plan or its limit does', () => {
     const asha = { type: 'asha', trials: 49, maxBudget: 27, minBudget: 1, eta: 3 } as const;
     const bound = (scheduler: Scheduler, epochs?: number) =>

@@ -213,7 +213,9 @@ describe('sampler', () => {
     assert.equal(new Set(rows.slice(0, 20)).size, 20);
     assert.equal(new Set(rows.slice(20, 40)).size, 20);
     assert.notDeepEqual(rows.slice(20, 40), rows.slice(0, 20));
-    assert.deepEqual([duplicatesAvoided, duplicatesKept], [0, 0]);
+    assert.deepEqual([duplicatesAvoided, duplicatesKept], [0, 25], 'rows of the second and the third pass');
+    assert.equal(draw(studyOf({ space: {} }), 20, table).duplicatesKept, 0);
+    assert.equal(draw(studyOf({ space: {}, sampler: tpe }), 45, table).duplicatesKept, 25);
     assert.notDeepEqual(keys(draw(studyOf({ space: {}, seed: 2 }), 20, table).trials), keys(trials.slice(0, 20)));
     assert.throws(() => draw(studyOf(), 1, []), RangeError);
     assert.throws(() => draw(studyOf({ sampler: { type: 'sobol' } }), 1, table), RangeError);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,7 +40,8 @@ describe('everband simulate', function () {
       ...['curves.csv', '--columns', 'loss_', '--seeds', '3', '--jobs', '1'],
       ...['--csv', 'runs.csv', '--json', 'all.json', '--figure', 'figure.svg']
     );
-    assert.deepEqual([code, err], [0, '']);
+    const again = 'curves.csv: 80 rows for 112 trials: rows are drawn again (asha)\n';
+    assert.deepEqual([code, err], [0, again]);
     assert.match(
       out,
       /^algorithm +epochs +share +value .*epochs to match\nhyperband +357 .*\nswift .*\nasha .*\nrandom /
@@ -88,6 +89,59 @@ describe('everband simulate', function () {
     assert.match(out, /R=27, eta=3/);
   });
 
+  it('says when there are fewer rows than trials', () => {
+    const all = readFileSync(path.join(folder, 'curves.csv'), 'utf8').split('\n');
+    writeFileSync(path.join(folder, 'few.csv'), all.slice(0, 9).join('\n'));
+    const names = ['--algorithms', 'hyperband,hyperband:brackets=1,full:trials=8', '--seeds', '1', '--no-match'];
+    const { code, err } = simulate('few.csv', '--columns', 'loss_', '--jobs', '1', ...names);
+    assert.equal(code, 0);
+    assert.equal(err, 'few.csv: 8 rows for 49 trials: rows are drawn again (hyperband, hyperband:brackets=1)\n');
+  });
+
+  const written = (name: string, more: object) => {
+    const trainer = { replay: './curves.csv', columns: 'loss_' };
+    const study = { name: 'other', scheduler: { type: 'hyperband', R: 27, eta: 3 }, trainer, ...more };
+    writeFileSync(path.join(folder, name), JSON.stringify(study));
+    return name;
+  };
+  const swift = (model: object) => ({ predictor: { type: 'swift', minCurves: 4, model } });
+  const stoppedBy = (name: string, ...more: string[]) => {
+    const args = ['--seeds', '2', '--no-match', '--json', '--jobs', '1', '--algorithms', 'study', ...more];
+    const { code, out, err } = simulate(name, ...args);
+    assert.equal(code, 0, err);
+    return { ...(JSON.parse(out) as { maxBudget: number; runs: object[] }), err };
+  };
+
+  it('simulates a study on D-Wave with the embedded annealer, and says so', () => {
+    const settings = { type: 'annealer', reads: 20, sweeps: 20, fallback: null };
+    const dwave = stoppedBy(written('dwave.json', swift({ ...settings, solver: 'dwave', maxQpuSeconds: 1 })));
+    const embedded = stoppedBy(written('embedded.json', swift({ ...settings, solver: 'simulated' })));
+    assert.match(dwave.err, /dwave\.json: D-Wave is not simulated; the embedded simulated annealer answers for it\n/);
+    assert.equal(embedded.err, '');
+    assert.deepEqual(dwave.runs, embedded.runs);
+    assert.ok((dwave.runs as { modelsTrained: number }[]).every((run) => run.modelsTrained > 0));
+  });
+
+  it('refuses a study whose model it cannot ask, and still compares others on its curves', () => {
+    const name = written('activity.json', swift({ type: 'activity', taskQueue: 'mine' }));
+    const { code, out, err } = simulate(name, '--seeds', '1', '--no-match');
+    assert.deepEqual([code, out], [2, '']);
+    assert.match(err, /activity\.json: its model is an activity of task queue mine, which no simulation asks\. Fix: /);
+    assert.equal(simulate(name, '--seeds', '1', '--no-match', '--algorithms', 'swift:d=4').code, 0);
+  });
+
+  it('takes a study file with another R and eta', () => {
+    const { maxBudget, runs } = stoppedBy('study.json', '--R', '9', '--eta', '2');
+    const plan = stoppedBy(
+      written('nine.json', { scheduler: { type: 'hyperband', R: 9, eta: 2 }, predictor: 'median' })
+    );
+    assert.equal(maxBudget, 9);
+    assert.deepEqual(
+      runs.map((run) => ({ ...run, seconds: 0, busy: 0 })),
+      plan.runs.map((run) => ({ ...run, seconds: 0, busy: 0 }))
+    );
+  });
+
   it('says what is wrong, and ends with 2', () => {
     const refused = (rule: RegExp, ...args: string[]) => {
       const { code, err, out } = simulate(...args);
@@ -97,7 +151,34 @@ describe('everband simulate', function () {
     refused(/say which columns .* it has --columns loss_ \(27 epochs\)/, 'curves.csv');
     refused(/has no columns "acc_<epoch>"/, 'curves.csv', '--columns', 'acc_');
     refused(/missing\.csv: there is no such file/, 'missing.csv', '--columns', 'loss_');
+    writeFileSync(path.join(folder, 'broken.json'), '{"format": "everband-record/1", ');
+    refused(/broken\.json is no JSON: /, 'broken.json');
+    writeFileSync(path.join(folder, 'ragged.csv'), 'loss_1,loss_2\n1,2\n1\n');
+    refused(/ragged\.csv is no CSV: /, 'ragged.csv', '--columns', 'loss_');
     refused(/leave out --columns/, 'study.json', '--columns', 'loss_');
+    refused(
+      /no algorithm is called "swfit"; did you mean swift\? There are full, .*, study\.\n/,
+      'study.json',
+      '--algorithms',
+      'swfit'
+    );
+    refused(
+      /there is no "study": the curves are those of no study file/,
+      'curves.csv',
+      '--columns',
+      'loss_',
+      '--algorithms',
+      'study'
+    );
+    for (const option of ['--csv', '--json', '--figure'])
+      refused(/nope\/x\.svg: there is no folder .*nope\n$/, 'study.json', option, path.join(folder, 'nope', 'x.svg'));
+    refused(/is a folder: name a file in it/, 'study.json', '--csv', folder);
+    refused(
+      /with R = 1 its minBudget 2 is too large/,
+      written('least.json', { scheduler: { type: 'hyperband', R: 27, minBudget: 2 } }),
+      '--R',
+      '1'
+    );
     refused(/did you mean swift\?/, 'study.json', '--algorithms', 'swfit');
     refused(/R = 99, and the curves have 27 epochs/, 'study.json', '--R', '99');
     refused(/a figure is an \.svg or a \.png/, 'study.json', '--figure', 'figure.gif');
@@ -118,8 +199,15 @@ describe('everband simulate', function () {
     await new Promise((resolve) => setTimeout(resolve, 6000));
     child.kill('SIGINT');
     assert.equal(await gone, 130);
-    assert.match(err, /interrupted: \d+ of 500000 runs are done/);
+    const lines = readFileSync(path.join(folder, 'some.csv'), 'utf8').trim().split('\n').slice(1);
+    assert.match(err, new RegExp(`interrupted: ${lines.length} of 400000 runs are done, and shown`));
     assert.match(out, /^algorithm +seeds +epochs/);
-    assert.ok(existsSync(path.join(folder, 'some.csv')));
+    const counts = ['hyperband', 'swift', 'asha', 'random'].map(
+      (name) => lines.filter((line) => line.startsWith(`${name},`)).length
+    );
+    const [least, most] = [Math.min(...counts), Math.max(...counts)];
+    const said =
+      least < most ? `${least} to ${most} of 100000 seeds (as many as the column says)` : `${most} of 100000 seeds`;
+    assert.ok(out.includes(`means over ${said} at R=27`), out);
   });
 });

@@ -45,8 +45,9 @@ describe('algorithms by name', () => {
 
   it('say what is wrong', () => {
     const refused = (name: string, rule: RegExp) => assert.throws(() => studyOf(name, setting(81, 3)), rule);
-    refused('swfit', /no algorithm is called "swfit"; did you mean swift\?/);
-    refused('study', /no algorithm is called "study"/);
+    refused('swfit', /no algorithm is called "swfit"; did you mean swift\? There are full, .*, bohb\.$/);
+    refused('xyzzy', /no algorithm is called "xyzzy"\. There are full, .*, bohb\.$/);
+    refused('study', /there is no "study": the curves are those of no study file/);
     refused('asha:d=3', /"d=3" is no setting; asha has eta, trials, r/);
     refused('swift:d', /"d" is no setting/);
     refused('swift:d=1', /swift:d=1: predictor\.minCurves: d must be at least 2/);

@@ -31,10 +31,22 @@ describe('figure of a comparison', () => {
     const [first] = one.clouds;
     const far = { ...cloud('random', 300), points: [...(first?.points ?? []), [300, 1e6] as const] };
     const svg = figureSvg([{ ...one, clouds: [...one.clouds, far] }], '');
-    assert.match(svg, /the worst runs lie outside/);
+    assert.match(svg, /lower is better; △ 1 run beyond the axis, to 1000000</);
+    assert.equal(svg.match(/<g transform="translate\([^)]*\)"><(circle|rect|path)/g)?.length, 4 * 7 + 1, 'every seed');
+    assert.match(svg, /class="beyond" stroke="[^"]*"><g transform="translate\(\S+ 52\)">/);
     for (const [, y] of svg.matchAll(/class="mean"[^>]*translate\(\S+ (\S+)\)/g)) {
       assert.ok(Number(y) > 46 && Number(y) < 346, y);
     }
+  });
+
+  it('gives 45 algorithms 45 looks', () => {
+    const clouds = Array.from({ length: 45 }, (_, i) => cloud(`a${i}`, 300));
+    const svg = figureSvg([{ ...panel('many'), clouds }], '');
+    const looks = [...svg.matchAll(/<g fill="(#[0-9a-f]+)">(<[^>]*>)<\/g><text x="13"/g)].map(
+      ([, a, b]) => `${a} ${b}`
+    );
+    assert.equal(looks.length, 45);
+    assert.equal(new Set(looks).size, 45);
   });
 
   it('draws a single run and escapes names', () => {

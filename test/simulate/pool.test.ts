@@ -38,11 +38,11 @@ describe('a comparison on several threads', function () {
         jobs,
         signal: end.signal,
         progress: (done, all) => {
-          assert.equal(all, 5000);
+          assert.equal(all, 4000, 'the yardstick, which nobody asked for, is not counted');
           if (done === 12) end.abort();
         },
       });
-      assert.ok(runs.length >= 12 && runs.length < 20, String(runs.length));
+      assert.ok(runs.length >= 15 && runs.length < 20, String(runs.length));
       const [hyperband] = summarise(compared(names, 1000), runs);
       assert.ok(hyperband && hyperband.seeds >= 2);
     });
