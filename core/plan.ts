@@ -95,10 +95,14 @@ function shapes(scheduler: Scheduler): Shape[] {
   }
 }
 
+/** ceil(share * count) of a decimal share: 0.55 * 100 is 55, which floating point makes 55.00000000000001. */
+export function ceilShare(share: number, count: number): number {
+  return Math.ceil(share * count - 1e-9);
+}
+
 function decisionPoint(predictor: Predictor, from: number, to: number): number | null {
   if (predictor.type !== 'swift' && predictor.type !== 'median') return null;
-  // .55 * 100 is 55.00000000000001 in floating point, and no reason for epoch 56.
-  const p = from + Math.max(1, Math.ceil((to - from) * predictor.decisionPoint - 1e-9));
+  const p = from + Math.max(1, ceilShare(predictor.decisionPoint, to - from));
   return p < to ? p : null;
 }
 

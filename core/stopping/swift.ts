@@ -1,5 +1,6 @@
 /** Swift-Hyperband's round (García Amboage et al. 2023), steps 1 to 3. */
 import { rungOf } from '../memory.js';
+import { ceilShare } from '../plan.js';
 import { quantile } from '../quantile.js';
 import type { DecisionRecord } from '../record.js';
 import type { Round } from '../round.js';
@@ -12,7 +13,7 @@ export async function swiftRule(round: Round, swift: SwiftPredictor, p: number):
   const { plan, next } = round.input;
   // Step 1: the first m by index go on at once, the rest wait at p.
   const { count } = rungOf(round.memory, plan.to);
-  const m = Math.min(round.runners.length, Math.max(Math.ceil(swift.completeShare * next), swift.minCurves - count));
+  const m = Math.min(round.runners.length, Math.max(ceilShare(swift.completeShare, next), swift.minCurves - count));
   await round.open((_, position) => (position < m ? plan.to : p));
   // Who was lost before p is skipped, the next by index goes on instead; who is lost later is not replaced.
   const first = round.runners.slice(0, m).filter((runner) => plan.from + runner.values.length >= p);

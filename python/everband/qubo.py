@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import argparse
 import base64
-import contextvars
 import functools
 import math
 import sys
-import threading
 from typing import Any, Callable, Mapping, Optional
 
 import dimod
@@ -26,6 +24,7 @@ from minorminer.busclique import find_clique_embedding
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
+from .beat import Beat
 from .chips import Chip, Gone, MockChip, Qpu, SolverFailed, qpu_settings, redacted
 from .polling import poll
 
@@ -46,7 +45,7 @@ def create_activity(make_chip: Optional[Callable[[], Chip]]) -> Callable[[Any], 
             message = f"this worker reads schemaVersion 1, the request has {request.get('schemaVersion')!r}"
             raise ApplicationError(message, type="UnsupportedSchema", non_retryable=True)
         details = activity.info().heartbeat_details
-        with _Beat(details[0] if details else {"problem": None}) as beat:
+        with Beat(details[0] if details else {"problem": None}) as beat:
             try:
                 model = _model(request)
                 return _on_chip(chip(), model, request, beat) if chip else _simulated(model, request)
@@ -64,34 +63,6 @@ def create_activity(make_chip: Optional[Callable[[], Chip]]) -> Callable[[Any], 
     return sample_qubo
 
 
-class _Beat:
-    """Heartbeats every second from a thread, with the problem in hand, so that the next attempt can go on with it."""
-
-    def __init__(self, details: Mapping[str, Any]) -> None:
-        #: {problem, chains} of a problem submitted, {problem: None} before.
-        self.details = details
-        self._over = threading.Event()
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=lambda: context.run(self._run), daemon=True)
-
-    def note(self, details: Mapping[str, Any]) -> None:
-        self.details = details
-        activity.heartbeat(details)
-
-    def __enter__(self) -> _Beat:
-        activity.heartbeat(self.details)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(1.0):
-            activity.heartbeat(self.details)
-
-
 def _model(request: Mapping[str, Any]) -> dimod.BinaryQuadraticModel:
     n = request["variables"]
     matrix = numpy.zeros((n, n))
@@ -107,7 +78,7 @@ def _simulated(model: dimod.BinaryQuadraticModel, request: Mapping[str, Any]) ->
 
 
 def _on_chip(
-    chip: Chip, model: dimod.BinaryQuadraticModel, request: Mapping[str, Any], beat: _Beat
+    chip: Chip, model: dimod.BinaryQuadraticModel, request: Mapping[str, Any], beat: Beat
 ) -> dict[str, Any]:
     """Embeds, submits once over all attempts, waits, unembeds.
 

@@ -17,13 +17,11 @@ Needs the package `temporalio`.
 
 from __future__ import annotations
 
-import contextvars
 import math
 import multiprocessing
 import os
 import re
 import sys
-import threading
 import time
 import traceback
 from pathlib import Path
@@ -33,6 +31,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
 from . import requests
+from .beat import Beat
 from .checkpoints import Claim, Fenced, TooManyLosses, config_hash
 from .polling import poll
 from .processes import LIFELINE, TrainerProcess, Trainers, end_with_worker
@@ -104,7 +103,7 @@ def create_activity(trainers: Trainers, state_dir: Union[str, Path], name: str =
             raise _trial_failed(f"trial {trial['id']} {error}") from None
         answer = _answer(claim, start, to)
         if answer is None:
-            with _Beat(trial["id"], start) as beat:
+            with Beat({"trial": trial["id"], "epoch": start, "value": None}) as beat:
                 _Attempt(segment, claim, beat).run(trainers)
             answer = _answer(claim, start, to)
         if answer is None:
@@ -118,7 +117,7 @@ def create_activity(trainers: Trainers, state_dir: Union[str, Path], name: str =
 class _Attempt:
     """One request to one trainer: sends it, takes its epochs, watches the clock."""
 
-    def __init__(self, segment: Mapping[str, Any], claim: Claim, beat: _Beat) -> None:
+    def __init__(self, segment: Mapping[str, Any], claim: Claim, beat: Beat) -> None:
         trial = segment["trial"]
         self._metric: str = segment["metric"]
         self._to: int = segment["to"]
@@ -199,7 +198,7 @@ class _Attempt:
             except OSError as error:
                 raise _trial_failed(f"the checkpoint of epoch {epoch} cannot be kept: {error}") from error
             self._epoch = epoch
-            self._beat.report(epoch, value)
+            self._beat.note({**self._beat.details, "epoch": epoch, "value": value})
             return
         if epoch <= len(self._claim.values):
             earlier = self._claim.values[epoch - 1]
@@ -222,32 +221,6 @@ class _Attempt:
             trainer.receive(0.1)
         return False
 
-
-class _Beat:
-    """Heartbeats every second from a thread: an epoch may be longer than the heartbeat timeout."""
-
-    def __init__(self, trial: str, epoch: int) -> None:
-        self._details: dict[str, Any] = {"trial": trial, "epoch": epoch, "value": None}
-        self._over = threading.Event()
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=lambda: context.run(self._run), daemon=True)
-
-    def report(self, epoch: int, value: float) -> None:
-        self._details = {**self._details, "epoch": epoch, "value": value}
-        activity.heartbeat(self._details)
-
-    def __enter__(self) -> _Beat:
-        activity.heartbeat(self._details)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(1.0):
-            activity.heartbeat(self._details)
 
 
 def _check(segment: Any) -> None:
