@@ -320,15 +320,25 @@ export class TrialPool {
 }
 
 function reasonOf(error: unknown): string {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof ApplicationFailure && cause.type === failureTypes.trialFailed) return cause.message;
+  const failure = trainerFailure(error);
+  if (failure) return failure.message;
+  const cause = causeOf(error);
   return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
 }
 
 /** What a trainer's failure says of the epochs before it; anything else would be no curve. */
 function valuesOf(error: unknown): number[] {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  const told = cause instanceof ApplicationFailure && cause.type === failureTypes.trialFailed ? cause.details?.[0] : [];
+  const told = trainerFailure(error)?.details?.[0];
   const sound = Array.isArray(told) && told.every((value) => typeof value === 'number');
   return sound ? (told as number[]) : [];
+}
+
+/** What the trainer itself reported; null for anything else. */
+function trainerFailure(error: unknown): ApplicationFailure | null {
+  const cause = causeOf(error);
+  return cause instanceof ApplicationFailure && cause.type === failureTypes.trialFailed ? cause : null;
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof ActivityFailure ? error.cause : error;
 }

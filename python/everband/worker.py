@@ -222,7 +222,6 @@ class _Attempt:
         return False
 
 
-
 def _check(segment: Any) -> None:
     version = segment.get("schemaVersion")
     if version != 1:

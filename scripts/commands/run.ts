@@ -130,7 +130,6 @@ export function addRunCommands(program: Command): void {
 /** One line with its fix for every queue the study needs and nobody polls. */
 async function pollersMissing({ trainer, predictor }: Study): Promise<string[]> {
   const model = 'model' in predictor ? predictor.model : null;
-  const asked = predictor.type === 'fast' || predictor.type === 'swift';
   const fixes = new Map([
     [taskQueues.orchestrate as string, 'Fix: `everband worker orchestrate`.'],
     trainer.type === 'activity'
@@ -138,7 +137,7 @@ async function pollersMissing({ trainer, predictor }: Study): Promise<string[]> 
       : [taskQueues.train, 'Fix: `everband worker train`.'],
   ]);
   if (model?.type === 'activity') fixes.set(model.taskQueue, 'Start the worker of your predictor.');
-  else if (asked) fixes.set(taskQueues.predict, 'Fix: `everband worker predict`.');
+  else if (model) fixes.set(taskQueues.predict, 'Fix: `everband worker predict`.');
   if (model?.type === 'annealer' && model.solver === 'dwave') {
     fixes.set(model.taskQueue, `Fix: \`python -m everband.qubo --task-queue ${model.taskQueue} --solver qpu\`.`);
   }
