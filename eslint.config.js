@@ -10,6 +10,8 @@ const walls = {
   workflows: ['core'],
   trainers: ['core', 'workflows'],
   activities: ['core', 'study', 'trainers', 'workflows'],
+  cluster: ['workflows'],
+  workers: ['core', 'study', 'trainers', 'workflows', 'activities', 'cluster'],
   simulate: ['core', 'study', 'trainers', 'report'],
 };
 const ours = [
@@ -20,6 +22,7 @@ const ours = [
   'workflows',
   'trainers',
   'activities',
+  'cluster',
   'workers',
   'scripts',
   'examples',

@@ -1,98 +1,36 @@
 /**
  * Records on disk, beyond Temporal's retention: one folder a study under `<state>/studies/<study>/record/`, one file
- * per proposal and closed round, each written whole or not at all. Writing again what is there changes nothing.
+ * per proposal, closed round and part of a log, each written whole or not at all. The first line of a file is the
+ * SHA-256 digest of the rest. Writing again what is there changes nothing.
  */
-import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { assembleRecord, type BracketMaterial } from '../core/assemble.js';
-import { ashaMaterial, type AshaPart } from '../core/asha-rounds.js';
-import { planIteration, type BracketPlan } from '../core/plan.js';
-import { mergeProposals, type Proposal, type ProposalRequest } from '../core/propose.js';
-import { canonicalJson, type StudyRecord, type StudyResult } from '../core/record.js';
-import type { ClosedRound, RoundResult } from '../core/round.js';
-import type { Study } from '../core/study.js';
+import { assembleRecord } from '../core/assemble.js';
+import { foldRounds, oneByOne, type KeptGroup, type Material } from '../core/engine/material.js';
+import type { Proposal, ProposalRequest } from '../core/engine/propose.js';
+import type { Ended } from '../core/engine/work.js';
+import { canonicalJson, digestOf, type StudyRecord } from '../core/record.js';
+import { planOf, type Study } from '../core/study.js';
 import type { Trial } from '../core/trial.js';
+import { writeWhole } from '../trainers/checkpoint-files.js';
+import { studyFolder } from '../trainers/identity.js';
+import type { RecordPart } from '../workflows/messages.js';
+import { fileNames } from '../workflows/file-names.js';
 
-/** The folder of a study's records, checkpoints and logs. */
-export function studyFolder(stateDir: string, study: string): string {
-  return path.join(stateDir, 'studies', study);
-}
+export { studyFolder };
 
 function recordFolder(stateDir: string, study: string): string {
   return path.join(studyFolder(stateDir, study), 'record');
 }
 
+/** Path of the canonical record of a closed study. */
+export function recordFile(stateDir: string, name: string): string {
+  return path.join(recordFolder(stateDir, name), 'record.json');
+}
+
 export async function writeStudy(stateDir: string, study: Study): Promise<void> {
   await write(recordFolder(stateDir, study.name), 'study.json', JSON.stringify(study));
-}
-
-/** `first`: index of its first trial; a bracket may be proposed in parts. */
-export async function writeProposal(
-  stateDir: string,
-  study: Study,
-  { bracket, first = 0 }: ProposalRequest,
-  proposal: Proposal
-): Promise<void> {
-  await write(recordFolder(stateDir, study.name), `${bracket}.p${first}.json`, JSON.stringify(proposal));
-}
-
-/** What was proposed for the request before; null when it is new. */
-export function readProposal(stateDir: string, study: Study, request: ProposalRequest): Proposal | null {
-  const file = path.join(recordFolder(stateDir, study.name), `${request.bracket}.p${request.first ?? 0}.json`);
-  if (!existsSync(file)) return null;
-  const proposal = JSON.parse(readFileSync(file, 'utf8')) as Proposal;
-  return proposal.trials.length === request.count ? proposal : null;
-}
-
-/** Every trial proposed so far with a global index below `end`, in global order. */
-export function readProposed(stateDir: string, study: string, end: number): Trial[] {
-  const folder = recordFolder(stateDir, study);
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((file) => /\.p\d+\.json$/.test(file) && !file.startsWith('.'))
-    .flatMap((file) => (JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as Proposal).trials)
-    .filter(({ globalIndex }) => globalIndex < end)
-    .sort((a, b) => a.globalIndex - b.globalIndex);
-}
-
-export async function writeRound(stateDir: string, study: string, result: RoundResult): Promise<void> {
-  const { bracket, index } = result.record;
-  // What later rounds learn from is the workflow's business; the record keeps curves once.
-  const round: ClosedRound = { record: result.record, outcomes: result.outcomes };
-  await write(recordFolder(stateDir, study), `${bracket}.r${index}.json`, JSON.stringify(round));
-}
-
-/** `first`: events in the parts before. */
-export async function writeAshaPart(
-  stateDir: string,
-  study: string,
-  bracket: string,
-  first: number,
-  part: AshaPart
-): Promise<void> {
-  const folder = recordFolder(stateDir, study);
-  // Of an execution that was terminated or reset: what is written now follows on what is kept.
-  for (const later of partsIn(folder, bracket, 'e').filter(({ number }) => number >= first)) {
-    await rm(path.join(folder, later.file));
-  }
-  await write(folder, `${bracket}.e${first}.json`, JSON.stringify(part));
-}
-
-/** Closes the record: writes `record.json` beside the parts and returns it. */
-export async function writeResult(stateDir: string, study: Study, ended: StudyResult['ended']): Promise<StudyRecord> {
-  const record = assembleRecord(study, readMaterial(stateDir, study.name), ended);
-  await write(recordFolder(stateDir, study.name), 'record.json', canonicalJson(record));
-  return record;
-}
-
-/** The canonical record; while the study runs, of the rounds closed so far. Null when there is none. */
-export function readRecord(stateDir: string, name: string): StudyRecord | null {
-  const folder = recordFolder(stateDir, name);
-  const whole = path.join(folder, 'record.json');
-  if (existsSync(whole)) return JSON.parse(readFileSync(whole, 'utf8')) as StudyRecord;
-  const study = readStudy(stateDir, name);
-  return study && assembleRecord(study, readMaterial(stateDir, name), null);
 }
 
 export function readStudy(stateDir: string, name: string): Study | null {
@@ -109,56 +47,167 @@ export function listRecords(stateDir: string): string[] {
     .sort();
 }
 
-/** Path of the canonical record of a closed study. */
-export function recordFile(stateDir: string, name: string): string {
-  return path.join(recordFolder(stateDir, name), 'record.json');
-}
-
-/** Proposals, closed rounds, events. */
-type PartKind = 'p' | 'r' | 'e';
-
-/** A bracket's files of a kind, in order of the number in their name. */
-function partsIn(folder: string, bracket: string, kind: PartKind): { file: string; number: number }[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .flatMap((file) => {
-      const number = file.startsWith(`${bracket}.${kind}`)
-        ? /^\.[pre](\d+)\.json$/.exec(file.slice(bracket.length))?.[1]
-        : null;
-      return number ? [{ file, number: Number(number) }] : [];
-    })
-    .sort((a, b) => a.number - b.number);
-}
-
-function readMaterial(stateDir: string, name: string): BracketMaterial[] {
-  const folder = recordFolder(stateDir, name);
-  if (!existsSync(folder)) return [];
-  const files = readdirSync(folder);
-  const study = readStudy(stateDir, name);
-  const parts = <T>(id: string, kind: PartKind): T[] =>
-    partsIn(folder, id, kind).map(({ file }) => JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as T);
-  const ids = new Set(files.flatMap((file) => /^([^.]+)\.p\d+\.json$/.exec(file)?.[1] ?? []));
-  return [...ids].map((id): BracketMaterial => {
-    const proposals = parts<Proposal>(id, 'p');
-    if (study?.scheduler.type !== 'asha') {
-      return { id, proposal: mergeProposals(proposals), rounds: parts<ClosedRound>(id, 'r') };
+/** Writes a file of a record, its digest first. */
+export async function writeFile(stateDir: string, study: string, name: string, text: string): Promise<void> {
+  const part = partNumber(name);
+  if (part !== null) {
+    // Of an execution that was terminated or reset: what is written now follows on what is kept.
+    for (const later of filesOf(stateDir, study, partName)) {
+      if ((partNumber(later) ?? 0) > part) await rm(path.join(recordFolder(stateDir, study), later));
     }
-    const plan = planIteration(study.scheduler, study.predictor, 1)[0] as BracketPlan;
-    return ashaMaterial(plan, study.objective, proposals, parts<AshaPart>(id, 'e'));
-  });
+  }
+  await write(recordFolder(stateDir, study), name, `${digestOf(text)}\n${text}`);
 }
 
-let writes = 0;
+/** A file of a record; null when it is missing, cut or changed. */
+export function readFile<T>(stateDir: string, study: string, name: string): T | null {
+  const text = textOf(path.join(recordFolder(stateDir, study), name));
+  return text === null ? null : (JSON.parse(text) as T);
+}
+
+/** Whether a file of a record is there, with this digest. */
+export function isSound(stateDir: string, study: string, name: string, digest: string): boolean {
+  const text = textOf(path.join(recordFolder(stateDir, study), name));
+  return text !== null && digestOf(text) === digest;
+}
+
+/** What follows on a file's digest; null when the file is missing, cut or changed. */
+export function textOf(file: string): string | null {
+  if (!existsSync(file)) return null;
+  const whole = readFileSync(file, 'utf8');
+  const end = whole.indexOf('\n');
+  const text = whole.slice(end + 1);
+  return end > 0 && digestOf(text) === whole.slice(0, end) ? text : null;
+}
+
+/** What was proposed for the request before; null when it is new. */
+export function readProposal(stateDir: string, study: string, request: ProposalRequest): Proposal | null {
+  const name = fileNames.proposal(request.bracket, request.first ?? 0);
+  const proposal = readFile<Proposal>(stateDir, study, name);
+  return proposal && proposal.trials.length <= request.count ? proposal : null;
+}
+
+/** Every trial proposed so far with a global index below `end`, in global order. */
+export function readProposed(stateDir: string, study: string, end: number): Trial[] {
+  return filesOf(stateDir, study, proposalName)
+    .flatMap((name) => readFile<Proposal>(stateDir, study, name)?.trials ?? [])
+    .filter(({ globalIndex }) => globalIndex < end)
+    .sort((a, b) => a.globalIndex - b.globalIndex);
+}
+
+/** The trials of a bracket with these indexes, as far as they were proposed. */
+export function readTrials(stateDir: string, study: string, bracket: string, indexes: readonly number[]): Trial[] {
+  const wanted = new Set(indexes);
+  const firsts = filesOf(stateDir, study, proposalName)
+    .map((name) => ({ name, own: proposalName.exec(name) }))
+    .flatMap(({ name, own }) => (own?.[1] === bracket ? [{ name, first: Number(own[2]) }] : []))
+    .sort((a, b) => a.first - b.first);
+  return firsts
+    .filter(({ first }, i) => {
+      const next = firsts[i + 1]?.first ?? Infinity;
+      return indexes.some((index) => index >= first && index < next);
+    })
+    .flatMap(({ name }) => readFile<Proposal>(stateDir, study, name)?.trials ?? [])
+    .filter(({ index }) => wanted.has(index));
+}
+
+/** Whether any group of a study has closed. */
+export function hasClosed(stateDir: string, study: string): boolean {
+  return [roundName, partName].some((name) => filesOf(stateDir, study, name).length > 0);
+}
+
+/** Closed groups of a study, in no order. */
+export function readGroups(stateDir: string, study: string): KeptGroup[] {
+  return [
+    ...filesOf(stateDir, study, roundName).flatMap((name) => readFile<KeptGroup>(stateDir, study, name) ?? []),
+    ...readParts(stateDir, study).flatMap((part) => part.closed),
+  ];
+}
+
+/** Closes the record: writes `record.json` beside the parts and returns it. */
+export async function writeResult(stateDir: string, study: Study, ended: Ended): Promise<StudyRecord> {
+  const record = assembleRecord(study, readMaterial(stateDir, study, ended), ended);
+  await write(recordFolder(stateDir, study.name), 'record.json', canonicalJson(record));
+  return record;
+}
+
+/** The canonical record; while the study runs, of what has closed so far. Null when there is none. */
+export function readRecord(stateDir: string, name: string): StudyRecord | null {
+  const whole = recordFile(stateDir, name);
+  if (existsSync(whole)) return JSON.parse(readFileSync(whole, 'utf8')) as StudyRecord;
+  const study = readStudy(stateDir, name);
+  return study && assembleRecord(study, readMaterial(stateDir, study, null), null);
+}
+
+const proposalName = /^([^.]+)\.p(\d+)\.json$/;
+const roundName = /^[^.]+-r\d+\.json$/;
+const partName = /^part-(\d+)\.json$/;
+
+function partNumber(name: string): number | null {
+  const number = partName.exec(name)?.[1];
+  return number === undefined ? null : Number(number);
+}
+
+function filesOf(stateDir: string, study: string, name: RegExp): string[] {
+  const folder = recordFolder(stateDir, study);
+  return existsSync(folder) ? readdirSync(folder).filter((file) => name.test(file)) : [];
+}
+
+function readParts(stateDir: string, study: string): RecordPart[] {
+  const parts: RecordPart[] = [];
+  // Parts follow on each other; what an execution wrote that was terminated or reset since does not.
+  for (let first = 0; ; first += parts.at(-1)?.log.length ?? 0) {
+    const part = readFile<RecordPart>(stateDir, study, fileNames.part(first));
+    if (!part || part.log.length === 0) return parts;
+    parts.push(part);
+  }
+}
+
+/** Digests of a record's files by name, and the names of those that were cut or changed. */
+export function readSums(stateDir: string, study: string): { digests: Record<string, string>; damaged: string[] } {
+  const digests: Record<string, string> = {};
+  const damaged: string[] = [];
+  for (const name of filesOf(stateDir, study, /^[^.].*\.json$/)) {
+    if (name === 'study.json' || name === 'record.json') continue;
+    const text = textOf(path.join(recordFolder(stateDir, study), name));
+    if (text === null) damaged.push(name);
+    else digests[name] = digestOf(text);
+  }
+  return { digests, damaged };
+}
+
+/** What has closed, and the log of a study without rounds; `lacks`: a part of it that others follow on. */
+export function readClosed(
+  stateDir: string,
+  study: Study
+): { readonly closed: readonly KeptGroup[]; readonly log: readonly string[]; readonly lacks: string | null } {
+  const parts = readParts(stateDir, study.name);
+  const log = parts.flatMap((part) => part.log);
+  const later = filesOf(stateDir, study.name, partName).some((name) => (partNumber(name) ?? 0) >= log.length);
+  return { closed: readGroups(stateDir, study.name), log, lacks: later ? fileNames.part(log.length) : null };
+}
+
+function readMaterial(stateDir: string, study: Study, ended: Ended | null): Material {
+  const { name } = study;
+  const order = new Map(planOf(study).first.map(({ id }, i) => [id, i]));
+  const place = (bracket: string) => order.get(bracket) ?? 0;
+  const proposals = filesOf(stateDir, name, proposalName)
+    .map((file) => ({ file, own: proposalName.exec(file) }))
+    .sort((a, b) => {
+      const [x, y] = [a.own?.[1] ?? '', b.own?.[1] ?? ''];
+      return place(x) - place(y) || (x < y ? -1 : x > y ? 1 : 0) || Number(a.own?.[2]) - Number(b.own?.[2]);
+    })
+    .flatMap(({ file }) => readFile<Proposal>(stateDir, name, file) ?? []);
+  if (!oneByOne(study)) {
+    const kept = filesOf(stateDir, name, roundName).flatMap((file) => readFile<KeptGroup>(stateDir, name, file) ?? []);
+    return { proposals, ...foldRounds(study, kept, ended, proposals) };
+  }
+  const parts = readParts(stateDir, name);
+  const log = parts.flatMap((part) => part.log);
+  return { proposals, closed: parts.flatMap((part) => part.closed), log, promotions: new Map() };
+}
 
 async function write(folder: string, name: string, text: string): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const temporary = path.join(folder, `.${name}.${process.pid}.${writes++}`);
-  const file = await open(temporary, 'w');
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path.join(folder, name));
+  await writeWhole(path.join(folder, name), text);
 }

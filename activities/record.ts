@@ -1,36 +1,55 @@
 /** Local activities of the orchestrating worker: check, propose, record. All idempotent. */
+import { existsSync } from 'node:fs';
 import { ApplicationFailure } from '@temporalio/common';
+import type { Proposal, ProposalRequest } from '../core/engine/propose.js';
+import { predict } from '../core/predictors/predict.js';
 import { canonicalJson } from '../core/record.js';
-import type { Proposal, ProposalRequest } from '../core/propose.js';
 import { createSampler, type Sampler } from '../core/sampler.js';
-import type { Config, Study } from '../core/study.js';
+import { samplerOf } from '../core/samplers/index.js';
+import { planOf, type Config, type Study } from '../core/study.js';
+import { trialId, type Trial } from '../core/trial.js';
 import { formatProblems } from '../study/load.js';
 import { parseStudy } from '../study/parse.js';
 import { removeCheckpoints } from '../trainers/checkpoints.js';
+import { releaseCheckpoint, releaseStudy } from '../trainers/held.js';
+import { enterStudy, readIdentity, requireCurrent, studyFolder } from '../trainers/identity.js';
 import { readTable } from '../trainers/replay.js';
 import type { RecordActivities } from '../workflows/activity-types.js';
-import { failureTypes } from '../workflows/messages.js';
+import { fileNames } from '../workflows/file-names.js';
+import { failureTypes, messageBytes } from '../workflows/messages.js';
+import { StudyCurves } from './curves.js';
+import { orImpossible } from './predict.js';
+import type { Restorer } from './restore.js';
+import { chainLates, lateTrials } from './late-store.js';
+import { readFailed, writeRunNote, type ServerPlace } from './run-note.js';
 import {
+  hasClosed,
+  isSound,
   readProposal,
   readProposed,
   readStudy,
-  writeAshaPart,
-  writeProposal,
+  readTrials,
+  recordFile,
+  writeFile,
   writeResult,
-  writeRound,
   writeStudy,
 } from './record-store.js';
 
-export function createRecordActivities({ stateDir }: { stateDir: string }): RecordActivities {
+/** `restorer`: brings back what is not in this state folder. */
+export function createRecordActivities(stateDir: string, restorer: Restorer, server: ServerPlace): RecordActivities {
   let kept: { study: string; sampler: Sampler; drawn: Config[] } | null = null;
+  const curves = new StudyCurves(stateDir, restorer);
 
-  /** One sampler is kept: it remembers what earlier brackets drew. TPE's draws before `start` come out of the record. */
-  function draw(study: Study, request: ProposalRequest): Proposal {
-    const key = JSON.stringify(study);
+  /** One sampler is kept: it remembers what earlier brackets drew. What one that learns drew before is in the record. */
+  async function draw(study: Study, request: ProposalRequest): Promise<Proposal> {
+    const key = canonicalJson(study);
     const start = request.offset + (request.first ?? 0);
-    const learns = study.sampler.type === 'tpe';
+    const learns = samplerOf(study.sampler).wave(study.sampler) !== null;
     if (kept?.study !== key || (learns && kept.drawn.length !== start)) {
       const table = study.trainer.type === 'replay' ? readTable(study.trainer).rows : null;
+      if (learns && readProposed(stateDir, study.name, start).length < start) {
+        await restorer.proposalsBefore(study, start);
+      }
       const drawn = learns ? readProposed(stateDir, study.name, start) : [];
       const configs = drawn.map(({ config }) => config);
       kept = { study: key, sampler: createSampler(study, table, configs), drawn: configs };
@@ -40,8 +59,19 @@ export function createRecordActivities({ stateDir }: { stateDir: string }): Reco
     return proposal;
   }
 
+  /** Removes checkpoints that nobody needs any more; a late retry goes on from those of a trial that failed. */
+  async function removeOut(study: string, trials: readonly string[]): Promise<void> {
+    if (trials.length === 0) return;
+    const kept = new Set([...readFailed(stateDir, study).map(({ trial }) => trial), ...lateTrials(stateDir, study)]);
+    await removeCheckpoints(
+      stateDir,
+      study,
+      trials.filter((trial) => !kept.has(trial))
+    );
+  }
+
   return {
-    async prepareStudy(input) {
+    async prepareStudy(input, identity, started) {
       const parsed = parseStudy(input, { baseDir: process.cwd(), checkFiles: false });
       if (!parsed.ok) {
         const message = formatProblems(parsed.problems, 'workflow input');
@@ -52,40 +82,114 @@ export function createRecordActivities({ stateDir }: { stateDir: string }): Reco
         const message = `there is a record of another study named ${before.name}: take another name, or delete that one`;
         throw ApplicationFailure.nonRetryable(message, failureTypes.invalidStudy);
       }
+      const { name } = parsed.study;
+      const folder = studyFolder(stateDir, name);
+      const owner = readIdentity(folder);
+      if (owner && owner.id !== identity.id && hasClosed(stateDir, name)) {
+        const message =
+          `there is a record of a study named ${name} that has begun already: \`everband start --recover ${name}\` goes ` +
+          `on with it, \`everband delete ${name}\` forgets it`;
+        throw ApplicationFailure.nonRetryable(message, failureTypes.invalidStudy);
+      }
+      await enterStudy(folder, identity, started);
       await writeStudy(stateDir, parsed.study);
+      const control = { paused: false, stopped: false, parallelism: parsed.study.parallelism };
+      await writeRunNote(stateDir, name, { started, control, server });
       return parsed.study;
     },
 
-    async propose(study, request) {
+    async propose(study, identity, request) {
+      requireCurrent(studyFolder(stateDir, study.name), identity);
       // What was proposed once stays, also where a sampler would draw otherwise by now.
-      const known = readProposal(stateDir, study, request);
+      const known = readProposal(stateDir, study.name, request);
       if (known) return known;
-      const proposal = draw(study, request);
-      await writeProposal(stateDir, study, request, proposal);
+      const all = await draw(study, request);
+      const count = fitting(all.trials);
+      const proposal = count === request.count ? all : await draw(study, { ...request, count });
+      const name = fileNames.proposal(request.bracket, request.first ?? 0);
+      await writeFile(stateDir, study.name, name, canonicalJson(proposal));
       return proposal;
     },
 
-    async recordRound(study, result) {
-      await writeRound(stateDir, study, result);
-      const promoted = new Set(result.record.promoted);
-      // The last round's trials keep theirs until the study knows its best.
-      if (promoted.size === 0) return;
-      const out = result.record.trials.filter((trial) => !promoted.has(trial));
-      await removeCheckpoints(stateDir, study, out);
+    async recall(study, bracket, indexes) {
+      let trials = readTrials(stateDir, study.name, bracket, indexes);
+      if (trials.length < indexes.length) {
+        await restorer.proposals(study.name, bracket, Math.max(...indexes) + 1);
+        trials = readTrials(stateDir, study.name, bracket, indexes);
+      }
+      const found = new Set(trials.map(({ index }) => index));
+      const lost = indexes.filter((index) => !found.has(index));
+      if (lost.length === 0) return trials.slice(0, fitting(trials));
+      const ids = lost.slice(0, 3).map((index) => trialId(bracket, index));
+      throw ApplicationFailure.retryable(
+        `the configurations of ${lost.length} trials (${ids.join(', ')}${lost.length > 3 ? ', ...' : ''}) are neither in ` +
+          `the record here nor in Temporal any more: orchestrating workers share one state folder (EVERBAND_HOME)`
+      );
     },
 
-    async recordAsha(study, bracket, first, part) {
-      await writeAshaPart(stateDir, study, bracket, first, part);
-      const out = part.completions.filter(({ outcome }) => outcome.end !== 'rung').map(({ outcome }) => outcome.id);
-      await removeCheckpoints(stateDir, study, out);
+    async dropOthers(study, identity, { bracket, round, members, from }) {
+      const own = planOf(study).first.find(({ id }) => bracket.endsWith(id));
+      // Whoever starts from one of this round's donors may still do so; of the round before, everybody has.
+      const copied = own?.rounds[round - 2]?.to;
+      if (copied !== undefined) {
+        const place = { stateDir, study: study.name, identity };
+        for (const index of members) await releaseCheckpoint(place, trialId(bracket, index), copied);
+      }
+      const came = new Set(members);
+      const others = readProposed(stateDir, study.name, Infinity).filter((trial) => {
+        return trial.bracket === bracket && !came.has(trial.index);
+      });
+      if (from > 0) {
+        await removeOut(
+          study.name,
+          others.map(({ id }) => id)
+        );
+      }
     },
 
-    async recordStudy(study, ended) {
+    async record(study, identity, name, text, out, released) {
+      requireCurrent(studyFolder(stateDir, study), identity);
+      await writeFile(stateDir, study, name, text);
+      await removeOut(study, out);
+      for (const { trial, epoch } of released) await releaseCheckpoint({ stateDir, study, identity }, trial, epoch);
+    },
+
+    async question(study, task, known) {
+      return curves.request(study, task, known);
+    },
+
+    async answer(study, task, known) {
+      const request = await curves.request(study, task, known);
+      return orImpossible(() => predict(request));
+    },
+
+    async failedIn(study, bracket, round) {
+      return readFailed(stateDir, study).filter((failed) => failed.bracket === bracket && failed.round === round);
+    },
+
+    async recordStudy(study, identity, ended, digests) {
+      requireCurrent(studyFolder(stateDir, study.name), identity);
+      const damaged = Object.entries(digests).flatMap(([name, digest]) => {
+        return isSound(stateDir, study.name, name, digest) ? [] : [name];
+      });
+      if (damaged.length > 0) return { damaged };
+      if (!existsSync(recordFile(stateDir, study.name)) && !readStudy(stateDir, study.name)) {
+        await writeStudy(stateDir, study);
+      }
       const record = await writeResult(stateDir, study, ended);
+      await chainLates(stateDir, study.name);
       const best = record.result.best?.trial;
       const out = record.trials.filter((trial) => trial.id !== best).map((trial) => trial.id);
-      await removeCheckpoints(stateDir, study.name, out);
+      await removeOut(study.name, out);
+      await releaseStudy(stateDir, study.name);
       return record.result;
     },
   };
+}
+
+/** How many of the first trials fit into one message; one does at least. */
+function fitting(trials: readonly Trial[]): number {
+  let bytes = 0;
+  const end = trials.findIndex((trial, i) => (bytes += JSON.stringify(trial).length) > messageBytes && i > 0);
+  return end === -1 ? trials.length : end;
 }

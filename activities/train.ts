@@ -4,18 +4,13 @@ import path from 'node:path';
 import { finished } from 'node:stream/promises';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { CommandTrainer, ModuleTrainer, ReplayTrainer } from '../core/study.js';
-import {
-  CheckpointError,
-  claimTrial,
-  FencedError,
-  readKnown,
-  TooManyLossesError,
-  type CheckpointScope,
-  type KnownValues,
-} from '../trainers/checkpoints.js';
+import { claimTrial, TooManyLossesError } from '../trainers/checkpoints.js';
+import { EpochBoundError } from '../trainers/epoch-log.js';
+import { CheckpointError, holdCheckpoint } from '../trainers/held.js';
+import { enterStudy, FencedError, folderName, studyFolder } from '../trainers/identity.js';
+import { readKnown, type CheckpointScope, type KnownValues } from '../trainers/line.js';
 import { ProcessPool, type Lease } from '../trainers/process-pool.js';
-import { classify } from '../trainers/protocol.js';
-import { readTable } from '../trainers/replay.js';
+import { readTable, replayed } from '../trainers/replay.js';
 import { runSegment, settle, StopSwitch, TrainerFailure, type SegmentOptions } from '../trainers/segment.js';
 import { trainerCommand } from '../trainers/trainer-command.js';
 import {
@@ -36,6 +31,8 @@ export interface TrainActivitiesOptions {
 
 export interface TrainActivities {
   trainSegment(input: TrainSegmentInput): Promise<TrainSegmentResult>;
+  /** The longest time a trainer that trains now may take to save itself when it is told to end. */
+  longestGrace(): number;
   /** Kills the trainers that wait for their next segment. */
   dispose(): void;
 }
@@ -45,20 +42,29 @@ const beatMilliseconds = 1000;
 
 export function createTrainActivities({ stateDir, slots, gpus }: TrainActivitiesOptions): TrainActivities {
   const pool = new ProcessPool({ slots, gpus });
+  const running = new Set<TrainSegmentInput>();
 
   return {
     async trainSegment(input) {
       checkInput(input);
       const { trainer } = input;
-      switch (trainer.type) {
-        case 'replay':
-          return replaySegment(input, trainer);
-        case 'module':
-        case 'command':
-          return superviseSegment({ pool, stateDir, input, trainer });
-        case 'activity':
-          throw trialFailed(`activity trainers run on the task queue "${trainer.taskQueue}", not on this one`);
+      running.add(input);
+      try {
+        switch (trainer.type) {
+          case 'replay':
+            return await replaySegment(input, trainer);
+          case 'module':
+          case 'command':
+            return await withBeats(input, (beats) => superviseSegment({ pool, stateDir, input, trainer, beats }));
+          case 'activity':
+            throw trialFailed(`activity trainers run on the task queue "${trainer.taskQueue}", not on this one`);
+        }
+      } finally {
+        running.delete(input);
       }
+    },
+    longestGrace() {
+      return Math.max(0, ...[...running].map(({ training }) => training.graceSeconds));
     },
     dispose() {
       pool.dispose();
@@ -67,18 +73,61 @@ export function createTrainActivities({ stateDir, slots, gpus }: TrainActivities
 }
 
 function checkInput(input: TrainSegmentInput): void {
-  if (input?.schemaVersion !== 1) {
-    const found = String(input?.schemaVersion);
-    throw ApplicationFailure.nonRetryable(
-      `this worker reads schemaVersion 1, the request has ${found}; update the older of the two`,
-      failureTypes.unsupportedSchema
+  const version: unknown = input?.schemaVersion;
+  if (version !== 2 && version !== 3) {
+    // Workers are updated one after the other: one that reads it may be the next to be asked.
+    const seconds = Math.min(30, 2 ** (Context.current().info.attempt - 1));
+    throw ApplicationFailure.create({
+      message: `this worker reads schemaVersion 2 and 3, the request has ${String(version)}; update the older of the two`,
+      type: failureTypes.unsupportedSchema,
+      nonRetryable: false,
+      nextRetryDelay: seconds * 1000,
+    });
+  }
+  const { identity, from, source } = input;
+  for (const name of [input.study, input.trial.id, ...(source ? [source.trial] : [])]) {
+    if (!folderName.test(name)) throw invalid(`"${name}" cannot be a name`);
+  }
+  const known = typeof identity?.id === 'string' && identity.id !== '' && isCount(identity.incarnation);
+  if (!known) {
+    throw invalid(
+      `identity must be {"id": text, "incarnation": 0, 1, ...}, the request has ${JSON.stringify(identity)}`
     );
   }
-  // Both become folder names.
-  for (const name of [input.study, input.trial.id]) {
-    if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(name)) {
-      throw ApplicationFailure.nonRetryable(`"${name}" cannot be a name`, failureTypes.invalidStudy);
-    }
+  if (source && !(isCount(source.epoch) && source.epoch >= 1)) {
+    throw invalid(`source.epoch must be an epoch, 1 or more; the request has ${source.epoch}`);
+  }
+  if (input.schemaVersion === 2 && source && source.epoch !== from) {
+    throw invalid(
+      `source.epoch must be "from" with schemaVersion 2, which is ${from}; the request has ${source.epoch}`
+    );
+  }
+  if (input.schemaVersion === 3 && !Number.isSafeInteger(input.shift)) {
+    throw invalid(`shift must be a whole number, the request has ${JSON.stringify(input.shift)}`);
+  }
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function invalid(message: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message, failureTypes.invalidStudy);
+}
+
+/** Beats while it lasts, for a large checkpoint takes its time to be read, and ends as the failure that says what to do. */
+async function withBeats<T>({ trial, from }: TrainSegmentInput, work: (beats: Beats) => Promise<T>): Promise<T> {
+  const beats = startBeats(trial.id, from);
+  try {
+    return await work(beats);
+  } catch (error) {
+    if (error instanceof TooManyLossesError) throw trialFailed(`trial ${trial.id} ${error.message}`);
+    if (error instanceof CheckpointError) throw trialFailed(error.message);
+    // The server may ask again: should this have been the attempt that counts, it gets a new claim.
+    if (error instanceof FencedError) throw ApplicationFailure.retryable(error.message, 'Fenced');
+    throw error;
+  } finally {
+    beats.stop();
   }
 }
 
@@ -87,13 +136,22 @@ interface Supervision {
   readonly stateDir: string;
   readonly input: TrainSegmentInput;
   readonly trainer: CommandTrainer | ModuleTrainer;
+  readonly beats: Beats;
 }
 
-async function superviseSegment({ pool, stateDir, input, trainer }: Supervision): Promise<TrainSegmentResult> {
-  const { study, trial, metric, from, to, training } = input;
+async function superviseSegment({ pool, stateDir, input, trainer, beats }: Supervision): Promise<TrainSegmentResult> {
+  const { study, identity, trial, metric, from, to, training, source, hold, reset } = input;
   const context = Context.current();
-  const scope: CheckpointScope = { stateDir, study, trial, metric, reset: input.reset };
-  const answered = answerOf(readKnown(scope), from, to);
+  await enterStudy(studyFolder(stateDir, study), identity, context.info.scheduledTimestampMs);
+  const place = { stateDir, study, identity };
+  const scope: CheckpointScope = { ...place, trial, metric, from, source, reset };
+  /** What the segment came to; null when that is not known yet. */
+  const answer = async (known: KnownValues): Promise<TrainSegmentResult | null> => {
+    const result = answerOf(known, from, to);
+    if (hold && result?.outcome === 'completed') await holdCheckpoint(place, trial.id, to);
+    return result;
+  };
+  const answered = await answer(readKnown(scope));
   if (answered) return answered;
 
   const stop = new StopSwitch();
@@ -103,10 +161,9 @@ async function superviseSegment({ pool, stateDir, input, trainer }: Supervision)
     stop.raise(details?.timedOut || details?.notFound ? 'now' : 'gently');
   };
   context.cancellationSignal.addEventListener('abort', onCancelled);
-  const beats = startBeats(trial.id, from);
   const log = openLog(stateDir, study, trial.id);
-  let fenced = false;
-  let fence: NodeJS.Timeout | null = null;
+  let fenced: FencedError | null = null;
+  let watch: NodeJS.Timeout | null = null;
   let lease: Lease | null = null;
   let reuse = false;
   try {
@@ -117,18 +174,24 @@ async function superviseSegment({ pool, stateDir, input, trainer }: Supervision)
       reuse = true;
       const claim = await claimTrial(scope, training.maxLosses);
       reuse = false;
-      fence = setInterval(() => {
-        if (!(fenced = claim.isFenced())) return;
-        stop.raise('now');
+      watch = setInterval(() => {
+        if ((fenced = claim.fence())) stop.raise('now');
       }, beatMilliseconds);
       const resume = claim.start?.epoch ?? 0;
       log.write(`--- attempt ${claim.claim}: epochs ${resume + 1} to ${to}, ${claim.start?.path ?? 'no checkpoint'}\n`);
       if (context.cancellationSignal.aborted) onCancelled();
+      // A trainer that starts from nothing counts from nothing.
+      const shift = claim.start && input.schemaVersion === 3 ? input.shift : 0;
       const options: SegmentOptions = {
-        ...{ process, reused, claim, stop },
+        ...{ process, reused, claim, stop, shift },
         request: {
           ...{ everband: 1, study, trial: trial.id, config: trial.config, seed: trial.seed, metric },
-          ...{ from: resume, to, checkpoint: claim.start?.path ?? null, checkpointDir: claim.filesFolder },
+          ...{
+            from: resume + shift,
+            to: to + shift,
+            checkpoint: claim.start?.path ?? null,
+            checkpointDir: claim.filesFolder,
+          },
         },
         epochTimeoutMilliseconds: training.epochTimeoutSeconds * 1000,
         graceMilliseconds: training.graceSeconds * 1000,
@@ -139,49 +202,53 @@ async function superviseSegment({ pool, stateDir, input, trainer }: Supervision)
         const end = await runSegment(options);
         if (end === 'gone') {
           await claim.release();
-          clearInterval(fence);
+          clearInterval(watch);
           await lease.release(false);
           lease = null;
           continue;
         }
         if (end === 'stopped') {
-          if (fenced) throw new FencedError(`attempt ${claim.claim} was overtaken by a newer one`);
+          if (fenced) throw fenced;
           if (stop.urgency !== 'now') await claim.release();
           return await context.cancelled;
         }
         await claim.release();
         reuse = await settle(options, end);
-        const answer = answerOf(claim.known, from, to);
-        if (!answer) throw new Error(`trial ${trial.id} ended ${end} without its values`);
-        return answer;
+        const result = await answer(claim.known);
+        if (!result) throw new Error(`trial ${trial.id} ended ${end} without its values`);
+        return result;
       } catch (error) {
-        if (!(error instanceof TrainerFailure || error instanceof CheckpointError)) throw error;
+        // What a trainer does whose folder another study or attempt took is not its fault.
+        const fence = claim.fence();
+        if (fence) throw fence;
+        if (!trainersFault(error)) throw error;
         process.signal('SIGKILL');
         await process.exited;
         await claim.release();
         const tail = process.stderrTail;
-        throw trialFailed(error.message + (tail === '' ? '' : `\n${tail}`), claim.known.values.slice(from));
+        throw trialFailed(
+          error.message + (tail === '' ? '' : `\n${tail}`),
+          claim.known.values.slice(from - claim.known.base)
+        );
       }
     }
-  } catch (error) {
-    if (error instanceof TooManyLossesError) throw trialFailed(`trial ${trial.id} ${error.message}`);
-    // The server may ask again: should this have been the attempt that counts, it gets a new claim.
-    if (error instanceof FencedError) throw ApplicationFailure.retryable(error.message, 'Fenced');
-    throw error;
   } finally {
-    if (fence) clearInterval(fence);
+    if (watch) clearInterval(watch);
     stop.listen(null);
     context.cancellationSignal.removeEventListener('abort', onCancelled);
     await lease?.release(reuse);
     await log.close();
-    beats.stop();
   }
 }
 
+function trainersFault(error: unknown): error is Error {
+  return error instanceof TrainerFailure || error instanceof CheckpointError || error instanceof EpochBoundError;
+}
+
 /** What is known already, if it covers the segment. */
-function answerOf({ values, nonFinite }: KnownValues, from: number, to: number): TrainSegmentResult | null {
-  if (values.length >= to) return { outcome: 'completed', values: values.slice(from, to) };
-  if (nonFinite !== null) return { outcome: 'diverged', values: values.slice(from), nonFinite };
+function answerOf({ base, values, nonFinite }: KnownValues, from: number, to: number): TrainSegmentResult | null {
+  if (base + values.length >= to) return { outcome: 'completed', values: values.slice(from - base, to - base) };
+  if (nonFinite !== null) return { outcome: 'diverged', values: values.slice(from - base), nonFinite };
   return null;
 }
 
@@ -194,34 +261,34 @@ async function replaySegment(input: TrainSegmentInput, trainer: ReplayTrainer): 
   const context = Context.current();
   const slept = (context.info.heartbeatDetails as TrainHeartbeat | undefined)?.epoch ?? from;
   const beats = startBeats(trial.id, from);
-  const values: number[] = [];
+  const result = replayed(curve.slice(from, to));
   try {
-    for (const [index, raw] of curve.slice(from, to).entries()) {
-      const epoch = from + index + 1;
+    for (
+      let epoch = from + 1;
+      epoch <= from + result.values.length + (result.outcome === 'diverged' ? 1 : 0);
+      epoch++
+    ) {
       if (trainer.secondsPerEpoch > 0 && epoch > slept) await context.sleep(trainer.secondsPerEpoch * 1000);
-      const value = classify(raw);
-      if (typeof value !== 'number') return { outcome: 'diverged', values, nonFinite: value };
-      values.push(value);
-      beats.beat(epoch, value);
+      beats.beat(epoch, result.values[epoch - from - 1] ?? null);
     }
-    return { outcome: 'completed', values };
+    return result;
   } finally {
     beats.stop();
   }
 }
 
-/** Beats at once, every second, and whenever an epoch ends. */
-function startBeats(trial: string, from: number): { beat(epoch: number, value: number | null): void; stop(): void } {
+interface Beats {
+  beat(epoch: number, value: number | null): void;
+  stop(): void;
+}
+
+/** Beats every second with what is known then; what takes less has ended before anybody would miss it. */
+function startBeats(trial: string, from: number): Beats {
   const context = Context.current();
   let details: TrainHeartbeat = { trial, epoch: from, value: null };
-  const send = (): void => context.heartbeat(details);
-  send();
-  const timer = setInterval(send, beatMilliseconds);
+  const timer = setInterval(() => context.heartbeat(details), beatMilliseconds);
   return {
-    beat(epoch, value) {
-      details = { trial, epoch, value };
-      send();
-    },
+    beat: (epoch, value) => (details = { trial, epoch, value }),
     stop: () => clearInterval(timer),
   };
 }

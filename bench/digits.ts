@@ -24,17 +24,17 @@ const hyperband = { type: 'hyperband', R: 27, eta: 3 };
 const swift = { minCurves: 5, decisionPoint: 0.3 };
 /** What each algorithm changes of the example; all else, the seed too, is the same. */
 const algorithms: Readonly<Record<string, object>> = {
-  Hyperband: { predictor: 'none' },
+  Hyperband: { pruner: 'none' },
   // 13 trials of 27 epochs: 351, as near to Hyperband's 357 as whole trials come without exceeding them.
-  'random search, full training': { predictor: 'none', scheduler: { type: 'full', R: 27, trials: 13 } },
-  'median rule': { predictor: { type: 'median', minTrials: 5, decisionPoint: 0.3 } },
-  'Fast-Hyperband': { predictor: { type: 'fast', minCurves: 5 } },
-  'Swift-Hyperband, one at a time': { predictor: { type: 'swift', ...swift }, parallelism: 1 },
-  'Swift-Hyperband, two at once': { predictor: { type: 'swift', ...swift } },
-  'Quantum-Swift-Hyperband': { predictor: { type: 'quantum-swift', ...swift } },
+  'random search, full training': { pruner: 'none', scheduler: { type: 'full', R: 27, trials: 13 } },
+  'median rule': { pruner: { type: 'median', minTrials: 5, decisionPoint: 0.3 } },
+  'Fast-Hyperband': { pruner: { type: 'fast', minCurves: 5 } },
+  'Swift-Hyperband, one at a time': { pruner: { type: 'swift', ...swift }, parallelism: 1 },
+  'Swift-Hyperband, two at once': { pruner: { type: 'swift', ...swift } },
+  'Quantum-Swift-Hyperband': { pruner: { type: 'quantum-swift', ...swift } },
   // As many trials as Hyperband has.
-  ASHA: { predictor: 'none', scheduler: { type: 'asha', R: 27, eta: 3, trials: 49 } },
-  BOHB: { predictor: 'none', scheduler: { ...hyperband, type: 'bohb' } },
+  ASHA: { pruner: 'none', scheduler: { type: 'asha', R: 27, eta: 3, trials: 49 } },
+  BOHB: { pruner: 'none', scheduler: { ...hyperband, type: 'bohb' } },
 };
 
 interface Run {
@@ -61,7 +61,7 @@ try {
   await cluster.worker(['orchestrate', 'predict']);
   for (let worker = 0; worker < 2; worker++) await cluster.worker(['train'], 1);
   // The first study loads the workers' bundle and trainers: not counted.
-  await run(cluster, studyOf({ ...example, name: 'warm-up', predictor: 'none', scheduler: { ...hyperband, R: 3 } }));
+  await run(cluster, studyOf({ ...example, name: 'warm-up', pruner: 'none', scheduler: { ...hyperband, R: 3 } }));
   for (let seed = 0; seed < seeds; seed++) {
     for (const [i, [name, changes]] of Object.entries(algorithms).entries()) {
       const study = studyOf({ ...example, scheduler: hyperband, ...changes, name: `digits-${i}-${seed}`, seed });
@@ -98,7 +98,7 @@ const rows = [...runs.keys()].map((name) => {
       decimals
     ),
     percent(epochsOf(name) / epochsOf('Hyperband')),
-    decimals(mean(records.map(({ result }) => result.modelsTrained))),
+    decimals(mean(records.map(({ result }) => result.predictorsTrained))),
     decimals(mean(records.map(({ result }) => result.trials))),
     `${range(
       of(name).map(({ seconds }) => seconds),
@@ -106,7 +106,7 @@ const rows = [...runs.keys()].map((name) => {
     )} s`,
   ];
 });
-const head = ['algorithm', 'best accuracy at R', 'epochs', "of Hyperband's", 'models', 'trials', 'wall time'];
+const head = ['algorithm', 'best accuracy at R', 'epochs', "of Hyperband's", 'predictors', 'trials', 'wall time'];
 const together = of('Swift-Hyperband, two at once');
 const same = of('Swift-Hyperband, one at a time').filter(
   ({ record }, seed) => nameless(record) === nameless((together[seed] as Run).record)

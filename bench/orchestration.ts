@@ -1,13 +1,15 @@
 /**
  * The 143-trial study (R=81, eta=3) with epochs that cost nothing, start to result, against Optuna on the same number of
- * trials: pairs in turn, medians. `npx tsx bench/orchestration.ts [runs] [python with Optuna]`
+ * trials and NePS on the same number of evaluations: all of them in turn, medians.
+ * `npx tsx bench/orchestration.ts [runs] [python with bench/requirements.txt]`
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { stream } from '../core/rng.js';
 import { Cluster, studyOf } from '../test/harness.js';
+import { printPeaks } from './peak.js';
 
 const runs = Number(process.argv[2] ?? 5);
 const python = process.argv[3];
@@ -26,6 +28,7 @@ const variants = {
   'everband, a segment per rung, brackets together': { scheduler: { order: 'together' } },
   'everband, an activity per epoch': { training: { segmentEpochs: 1 } },
 } as const;
+const peers = [['optuna', 'sqlite'], ['optuna', 'journal'], ['optuna', 'memory'], ['neps']] as const;
 const seconds = new Map<string, number[]>();
 const note = (name: string, value: number) => seconds.set(name, [...(seconds.get(name) ?? []), value]);
 
@@ -53,12 +56,13 @@ try {
       events.set(name, `${total} events (at most ${most} in a workflow), ${(bytes / 1e6).toFixed(2)} MB`);
     }
     if (!python || run < 0) continue;
-    for (const kind of ['sqlite', 'journal', 'memory']) {
-      const own = mkdtempSync(path.join(folder, kind));
-      const out = execFileSync(python, ['bench/optuna_peer.py', kind, own, String(run)]).toString();
+    for (const [peer, ...kind] of peers) {
+      const own = mkdtempSync(path.join(folder, peer));
+      const out = execFileSync(python, [`bench/${peer}_peer.py`, ...kind, own, String(run)]).toString();
       const [time, version, peak] = out.trim().split(' ');
-      note(`optuna ${version}, ${kind}`, Number(time));
-      events.set(`optuna ${version}, ${kind}`, `peak memory ${peak} MB`);
+      const name = `${peer} ${version}, ${kind[0] ?? 'files'}`;
+      note(name, Number(time));
+      events.set(name, `peak memory ${peak} MB`);
     }
   }
   const load = os.loadavg()[0]?.toFixed(1);
@@ -71,15 +75,11 @@ try {
     const range = `${(sorted[0] as number).toFixed(2)} to ${(sorted.at(-1) as number).toFixed(2)}`;
     console.log(`${name}: median ${median.toFixed(2)} s (${range})  ${events.get(name) ?? ''}`);
   }
-  const processes = [
-    ['server', server.pid],
-    ['orchestrating worker', workers[0]?.pid],
-    ['training and predicting worker', workers[1]?.pid],
-  ] as const;
-  for (const [name, pid] of processes) {
-    const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    console.log(`peak memory of the ${name}: ${Math.round(Number(peak) / 1024)} MB`);
-  }
+  printPeaks({
+    server: server.pid,
+    'orchestrating worker': workers[0]?.pid,
+    'training and predicting worker': workers[1]?.pid,
+  });
 } finally {
   await cluster.end();
   rmSync(folder, { recursive: true, force: true });

@@ -1,11 +1,10 @@
 /**
- * Every model on the MLPF curves: the loss after epoch 99 from epochs 0 to 24, over random splits. Rewrites the figures in
+ * Every predictor on the MLPF curves: the loss after epoch 99 from epochs 0 to 24, over random splits. Rewrites the figures in
  * docs/predictors.md and docs/predictors.svg. `EVERBAND_DATA=<folder> npx tsx bench/predictors.ts [splits]`
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { models } from '../core/predictors/models.js';
-import type { LearnedModel } from '../core/predictors/model.js';
+import { plainPredictors, type AnnealerPredictor, type PlainPredictor } from '../core/predictors/index.js';
 import { predict } from '../core/predictors/predict.js';
 import { quantile } from '../core/quantile.js';
 import { stream } from '../core/rng.js';
@@ -68,7 +67,7 @@ const kinds: readonly (readonly [title: string, split: Split])[] = [
   ['15 curves to learn from, 280 to predict', some(() => 15)],
 ];
 
-const settings = (type: LearnedModel['type']): LearnedModel =>
+const settings = (type: (AnnealerPredictor | PlainPredictor)['type']): AnnealerPredictor | PlainPredictor =>
   type === 'annealer'
     ? { type, solver: 'simulated', taskQueue: '', reads: 100, sweeps: 300, combination: 'sound', fallback: null }
     : { type };
@@ -87,11 +86,16 @@ function readRows(): Row[] {
     .filter((row) => row.target < 597);
 }
 
-function evaluate(model: LearnedModel, rows: readonly Row[], learnt: ReadonlySet<number>, seed: number): Score {
+function evaluate(
+  model: AnnealerPredictor | PlainPredictor,
+  rows: readonly Row[],
+  learnt: ReadonlySet<number>,
+  seed: number
+): Score {
   const training = rows.filter((_, i) => learnt.has(i));
   const test = rows.filter((_, i) => !learnt.has(i));
   const answer = predict({
-    model,
+    predictor: model,
     seed,
     epochs: known,
     training: { curves: training.map((row) => row.curve), targets: training.map((row) => row.target) },
@@ -149,13 +153,13 @@ function mean(values: readonly number[]): number {
 }
 
 const rows = readRows();
-const types = Object.keys(models) as LearnedModel['type'][];
+const types = [...Object.keys(plainPredictors), 'annealer'] as (AnnealerPredictor | PlainPredictor)['type'][];
 const three = (value: number) => value.toFixed(3);
 const lines: string[] = [];
 const panels: { title: string; groups: { name: string; values: number[] }[] }[] = [];
 for (const [kind, [title, split]] of kinds.entries()) {
   lines.push(`### ${title}`, '');
-  lines.push('| model | R² mean | median | min..max | Spearman | top-25 % recall | R² reference | splits | ms |');
+  lines.push('| predictor | R² mean | median | min..max | Spearman | top-25 % recall | R² reference | splits | ms |');
   lines.push('|---|---|---|---|---|---|---|---|---|');
   const groups: { name: string; values: number[] }[] = [];
   for (const type of types) {

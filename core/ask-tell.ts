@@ -1,24 +1,37 @@
 /**
- * Ask and tell: a study for those who bring their own loop. It is the study run in memory (core/in-memory.ts) whose
- * training is left to whoever asks, so every decision is the same as everywhere else.
+ * Ask and tell: a study for those who bring their own loop. It is the same machine as everywhere else
+ * (core/engine/study-run.ts) whose training is left to whoever asks, so every decision is the same, too.
  */
-import { defineStudy, type StudySettings } from './define-study.js';
-import { runInMemory } from './in-memory.js';
-import type { PredictionAnswer, PredictionRequest } from './predictor.js';
+import { assembleRecord } from './assemble.js';
+import { defineStudy, type StudyInput } from './define-study.js';
+import { configured, sourceOf } from './engine/exploits.js';
+import { StudyRun, type Assignment } from './engine/study-run.js';
+import type { PredictTask, TrainTask } from './engine/work.js';
+import { Drawn } from './in-memory.js';
 import { predict } from './predictors/predict.js';
+import type { PredictionAnswer, PredictionRequest } from './predictors/request.js';
 import type { StudyRecord } from './record.js';
+import { refusals } from './refuse.js';
 import { createSampler } from './sampler.js';
 import type { Config, Study } from './study.js';
-import type { NonFinite, SegmentOutcome } from './trial.js';
+import type { NonFinite, SegmentOutcome, Source } from './trial.js';
 
 /** Train trial `trial` from the end of epoch `from` (0: from the start) to the end of epoch `to`. */
 export interface Job {
   readonly trial: string;
+  /** What it trains with from here on; with population-based training another one than in earlier jobs. */
   readonly config: Config;
   /** 32-bit unsigned, the same for every job of the trial. */
   readonly seed: number;
   readonly from: number;
   readonly to: number;
+  /** Set when the trial starts from another trial's checkpoint instead of its own. */
+  readonly source?: Source;
+  /**
+   * Set where the checkpoint to start from holds so many epochs more than `from` (negative: fewer), because the trial went
+   * on from another one's.
+   */
+  readonly shift?: number;
 }
 
 /** The trial failed for good; `values` are those of the epochs before. */
@@ -27,101 +40,98 @@ export interface Failed {
   readonly values?: readonly number[];
 }
 
-/** A result as it was told; plain JSON, to be kept and given back to {@link createStudy}. */
-export interface Told {
-  readonly trial: string;
-  readonly from: number;
-  readonly outcome: SegmentOutcome;
-}
+/** What happened to a study; plain JSON, to be kept and given back to {@link createStudy}. */
+export type AskTellEvent =
+  /** Somebody asked when no job was ready. */
+  | { readonly type: 'asked' }
+  | { readonly type: 'told'; readonly trial: string; readonly from: number; readonly outcome: SegmentOutcome }
+  | { readonly type: 'predicted'; readonly answer: PredictionAnswer }
+  | { readonly type: 'stopped' };
 
 export interface StudyOptions {
   /** Recorded configurations instead of a search space: one row a trial, drawn in a seeded order. */
   readonly table?: readonly Config[];
-  /** Results told to an earlier run of this study, in the order they were told. */
-  readonly told?: readonly Told[];
-  /** Another predictor than the embedded ones. @default the models of core/predictors */
+  /** The events of an earlier run of this study, in order. */
+  readonly events?: readonly AskTellEvent[];
+  /** Another predictor than the embedded ones. @default those of core/predictors */
   readonly predict?: (request: PredictionRequest) => PredictionAnswer | Promise<PredictionAnswer>;
 }
 
 /**
- * A study that answers `ask` and takes `tell`. With `told` it first goes through those results again.
- * @throws RangeError where {@link defineStudy} does
+ * A study that answers `ask` and takes `tell`. With `events` it first goes through those again.
+ * @throws RangeError where {@link defineStudy} does, or when the events are not this study's
  */
-export function createStudy(settings: StudySettings, options: StudyOptions = {}): AskTell {
-  return new AskTell(defineStudy(settings), options);
+export function createStudy(input: StudyInput, options: StudyOptions = {}): AskTell {
+  return new AskTell(defineStudy(input), options);
 }
-
-interface Flight {
-  readonly job: Job;
-  readonly resolve: (outcome: SegmentOutcome) => void;
-}
-
-/**
- * Turns without a call of an effect after which the run waits for nothing but results. With 14 every algorithm's way
- * from a result to the next call is covered, with 10 not; there is no other sign that a run has come to rest.
- */
-const quietTurns = 64;
 
 export class AskTell {
   /** The record of the whole study, once it has ended. */
   readonly record: Promise<StudyRecord>;
-  private readonly log: Told[] = [];
-  private readonly queue: Flight[] = [];
-  private readonly asked = new Map<string, Flight>();
-  private readonly predictions = new Set<Promise<unknown>>();
+  private readonly log: AskTellEvent[] = [];
+  private readonly run: StudyRun;
+  private readonly drawn: Drawn;
+  private readonly queue: Assignment<TrainTask>[] = [];
+  private readonly asked = new Map<string, Assignment<TrainTask>>();
+  /** Questions whose answers are not there yet, first asked first answered. */
+  private readonly questions: Assignment<PredictTask>[] = [];
   private waiting: (() => void)[] = [];
-  /** Rejects when the results given to begin with are not this study's. */
-  private readonly opened: Promise<void>;
-  /** Results are taken in one after the other: the order of telling alone decides. */
+  /** What is told is taken in one after the other: the order of telling alone decides. */
   private turn: Promise<unknown>;
-  private calls = 0;
-  private ended = false;
-  private stopped = false;
+  private finish: (record: StudyRecord) => void = () => undefined;
+  private fail: (error: unknown) => void = () => undefined;
+  private over = false;
 
   constructor(
     readonly study: Study,
-    options: StudyOptions
+    private readonly options: StudyOptions
   ) {
+    // Recorded configurations are refused where recorded curves are.
+    const [refused] = options.table ? refusals({ ...study, trainer: { type: 'replay' } }) : [];
+    if (refused) throw new RangeError(`options.table: ${refused.rule}`);
     const sampler = createSampler(study, options.table ?? null);
-    this.record = runInMemory(study, {
-      propose: (request) => sampler.propose(request),
-      train: ({ id, config, seed }, from, to) => this.train({ trial: id, config, seed, from, to }),
-      predict: (request) => this.predict((options.predict ?? predict)(request)),
+    this.run = new StudyRun(study);
+    this.drawn = new Drawn((request) => sampler.propose(request));
+    this.record = new Promise((resolve, reject) => {
+      this.finish = resolve;
+      this.fail = reject;
     });
-    const end = () => {
-      this.ended = true;
-      this.wake();
-    };
-    this.record.then(end, end);
-    this.opened = this.settle().then(() => this.replay(options.told ?? []));
-    this.turn = this.opened.catch(() => undefined);
+    // Whoever awaits it hears of a failure; nobody has to.
+    this.record.catch(() => undefined);
+    for (const event of options.events ?? []) this.replay(event);
+    this.turn = this.settle();
+    this.turn.catch(() => undefined);
   }
 
-  /** Everything told so far, in order. */
-  get told(): readonly Told[] {
+  /** Everything that happened so far, in order. */
+  get events(): readonly AskTellEvent[] {
     return this.log;
   }
 
-  /** Jobs that `ask` gives before anything more is told. */
+  /** Jobs that are there to be asked for; an ask may bring more. */
   get ready(): number {
     return this.queue.length;
   }
 
   /**
-   * The next job; null once the study has ended. Where every job is taken it waits until a result that is told brings
-   * another, so ask again only after telling, or in a loop of its own for each worker.
-   * @throws RangeError when `told` are not this study's results; Error what the sampler or the predictor threw
+   * The next job; null once the study has ended. Every ask is a free place. Where every job is taken it waits until a
+   * result that is told brings another, so ask again only after telling, or in a loop of its own for each worker.
+   * @throws Error what the sampler or the predictor threw
    */
   async ask(): Promise<Job | null> {
-    await this.opened;
     for (;;) {
       await this.turn;
-      const flight = this.queue.shift();
-      if (flight) {
-        this.asked.set(keyOf(flight.job.trial, flight.job.from), flight);
-        return flight.job;
+      if (this.queue.length === 0 && !this.over) this.pull();
+      const assignment = this.queue.shift();
+      if (assignment) {
+        const { group, task } = assignment;
+        this.asked.set(keyOf(task.trial, task.from), assignment);
+        const { config, seed } = configured(group, this.drawn.trial(task.trial));
+        const source = sourceOf(group, task);
+        const more = { ...(source ? { source } : {}), ...(group.shift ? { shift: group.shift } : {}) };
+        return { trial: task.trial, config, seed, from: task.from, to: task.to, ...more };
       }
-      if (this.ended) return this.record.then(() => null);
+      if (this.over) return this.record.then(() => null);
       await new Promise<void>((resolve) => this.waiting.push(resolve));
     }
   }
@@ -132,89 +142,122 @@ export class AskTell {
    * @throws RangeError for a job that is not out, or another number of values
    */
   tell(job: Pick<Job, 'trial' | 'from'>, result: readonly number[] | Failed): Promise<void> {
-    return this.inTurn(async () => {
-      const key = keyOf(job.trial, job.from);
-      const flight = this.asked.get(key);
-      if (!flight) throw new RangeError(`no job of trial ${job.trial} from epoch ${job.from} is out`);
-      const outcome = outcomeOf(flight.job, result);
-      this.asked.delete(key);
-      await this.deliver(flight, outcome);
+    return this.inTurn(() => {
+      const assignment = this.asked.get(keyOf(job.trial, job.from));
+      if (!assignment) throw new RangeError(`no job of trial ${job.trial} from epoch ${job.from} is out`);
+      this.take(assignment, outcomeOf(assignment.task, result));
     });
   }
 
   /** Ends the study: the record says `stopped`, with jobs that are out as unfinished. */
   stop(): Promise<void> {
-    return this.inTurn(async () => {
-      this.stopped = true;
-      const open = [...this.asked.values(), ...this.queue.splice(0)];
-      this.asked.clear();
-      for (const flight of open) flight.resolve(unfinished);
-      await this.settle();
-    });
+    return this.inTurn(() => this.end());
   }
 
-  private train(job: Job): SegmentOutcome | Promise<SegmentOutcome> {
-    this.calls++;
-    if (this.stopped) return unfinished;
-    return new Promise((resolve) => {
-      this.queue.push({ job, resolve });
-      this.wake();
-    });
+  private take(assignment: Assignment<TrainTask>, outcome: SegmentOutcome): void {
+    const { trial, from } = assignment.task;
+    this.asked.delete(keyOf(trial, from));
+    this.log.push({ type: 'told', trial, from, outcome });
+    this.run.tell(assignment, outcome);
+    this.advance(0);
   }
 
-  private predict(answer: PredictionAnswer | Promise<PredictionAnswer>): PredictionAnswer | Promise<PredictionAnswer> {
-    this.calls++;
-    if (!(answer instanceof Promise)) return answer;
-    const done: Promise<unknown> = answer.then(
-      () => this.predictions.delete(done),
-      () => this.predictions.delete(done)
-    );
-    this.predictions.add(done);
-    return answer;
-  }
-
-  private async replay(told: readonly Told[]): Promise<void> {
-    for (const { trial, from, outcome } of told) {
-      const at = this.queue.findIndex(({ job }) => job.trial === trial && job.from === from);
-      const [flight] = at === -1 ? [] : this.queue.splice(at, 1);
-      if (!flight) throw new RangeError(`this study never asks for trial ${trial} from epoch ${from} at that point`);
-      await this.deliver(flight, outcome);
+  private end(): void {
+    this.log.push({ type: 'stopped' });
+    this.run.stop('stopped');
+    for (let open = this.open(); open.length > 0; open = this.open()) {
+      for (const assignment of open) this.run.tell(assignment, { outcome: 'unfinished', values: [] });
+      this.advance(0);
     }
   }
 
-  private async deliver({ job, resolve }: Flight, outcome: SegmentOutcome): Promise<void> {
-    this.log.push({ trial: job.trial, from: job.from, outcome });
-    resolve(outcome);
-    await this.settle();
+  /** Every job that is out or ready; none of them is any more. */
+  private open(): Assignment<TrainTask>[] {
+    const open = [...this.asked.values(), ...this.queue.splice(0)];
+    this.asked.clear();
+    return open;
   }
 
-  private inTurn(step: () => Promise<void>): Promise<void> {
-    const next = Promise.all([this.opened, this.turn]).then(step);
+  /** Somebody asks and no job is ready: there is a free place. */
+  private pull(): void {
+    if (this.questions.length > 0) return;
+    this.log.push({ type: 'asked' });
+    this.advance(1);
+    // An ask that brought nothing is no event.
+    if (this.queue.length === 0 && this.log.at(-1)?.type === 'asked' && !this.over) this.log.pop();
+  }
+
+  /** Takes in what the machine hands out. */
+  private advance(free: number): void {
+    for (let places = free; ; places = 0) {
+      const fresh = this.run.next(places);
+      if (fresh.length === 0) break;
+      for (const { group, task } of fresh) {
+        if (task.type === 'propose') this.run.tell({ group, task }, this.drawn.propose(task));
+        else if (task.type === 'train') this.queue.push({ group, task });
+        else this.questions.push({ group, task });
+      }
+    }
+    const { ended } = this.run;
+    if (ended !== null && !this.over) {
+      this.over = true;
+      this.finish(assembleRecord(this.study, this.run.material(this.drawn.proposals), ended));
+    }
+  }
+
+  private replay(event: AskTellEvent): void {
+    switch (event.type) {
+      case 'asked':
+        return this.pull();
+      case 'stopped':
+        return this.end();
+      case 'predicted': {
+        const question = this.questions.shift();
+        if (!question) throw new RangeError('this study asks no predictor at that point');
+        return this.answer(question, event.answer);
+      }
+      case 'told': {
+        const at = this.queue.findIndex(({ task }) => task.trial === event.trial && task.from === event.from);
+        const [assignment] = at === -1 ? [] : this.queue.splice(at, 1);
+        if (!assignment) {
+          throw new RangeError(`this study never asks for trial ${event.trial} from epoch ${event.from} at that point`);
+        }
+        return this.take(assignment, event.outcome);
+      }
+    }
+  }
+
+  private answer(question: Assignment<PredictTask>, answer: PredictionAnswer): void {
+    this.log.push({ type: 'predicted', answer });
+    this.run.tell(question, answer);
+    this.advance(0);
+  }
+
+  private inTurn(step: () => void): Promise<void> {
+    const next = this.turn.then(step).then(() => this.settle());
     this.turn = next.catch(() => undefined);
     return next;
   }
 
-  /** Waits until the run has taken in everything and only results can move it. */
+  /** Answers questions until only results can move the study, and tells those who wait. */
   private async settle(): Promise<void> {
-    for (let quiet = 0; quiet < quietTurns; quiet++) {
-      const { calls } = this;
-      await Promise.all(this.predictions);
-      if (calls !== this.calls) quiet = -1;
+    try {
+      for (let question = this.questions.shift(); question; question = this.questions.shift()) {
+        this.answer(question, await (this.options.predict ?? predict)(this.run.request(question.task)));
+      }
+    } catch (error) {
+      this.over = true;
+      this.fail(error);
     }
-  }
-
-  private wake(): void {
     for (const resolve of this.waiting.splice(0)) resolve();
   }
 }
-
-const unfinished: SegmentOutcome = { outcome: 'unfinished', values: [] };
 
 function keyOf(trial: string, from: number): string {
   return `${trial}@${from}`;
 }
 
-function outcomeOf({ trial, from, to }: Job, result: readonly number[] | Failed): SegmentOutcome {
+function outcomeOf({ trial, from, to }: TrainTask, result: readonly number[] | Failed): SegmentOutcome {
   const failed = 'failed' in result ? result.failed : null;
   const values = 'failed' in result ? (result.values ?? []) : result;
   const bad = values.findIndex((value) => !Number.isFinite(value));

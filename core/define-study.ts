@@ -1,63 +1,44 @@
 /**
  * Fills in a study's defaults where the schema of study files cannot run: in a browser, or in a loop of one's own. The
- * compiler checks the shape; only what would never end or train nothing is refused here. The defaults are the schema's.
+ * defaults and rules are those that every scheduler, sampler, pruner and predictor declares (core/options.ts).
  */
-import { largestBracket } from './plan.js';
+import { filled, problemOf, type Option } from './options.js';
+import { predictorOf, predictors, type PredictorSettings } from './predictors/index.js';
+import { prunerOf, pruners, type PrunerSettings } from './pruners/index.js';
+import { refusals } from './refuse.js';
+import { samplerOf, samplers, type SamplerSettings } from './samplers/index.js';
+import { schedulerOf, schedulers, type SchedulerSettings } from './schedulers/index.js';
+import { trainingDefaults } from './settings.js';
+import { shortName, shortPruners } from './short-names.js';
+import { inOrder } from './space.js';
 import type {
-  AnnealerModel,
-  AshaScheduler,
   Config,
-  FastPredictor,
-  FullScheduler,
-  GridSampler,
-  HyperbandScheduler,
-  IntParameter,
   FloatParameter,
+  IntParameter,
   Limits,
-  MedianPredictor,
-  Model,
   Objective,
   Parameter,
-  Predictor,
-  Sampler,
-  Scheduler,
   SearchSpace,
   Study,
-  SuccessiveHalvingScheduler,
-  SwiftPredictor,
-  TpeSampler,
 } from './study.js';
 
-/** `type` and what of `Required` is named; the rest has defaults. */
-type Some<T extends { readonly type: string }, Required extends keyof T = never> = Pick<T, 'type' | Required> &
-  Partial<T>;
-type WithModel<T extends FastPredictor | SwiftPredictor> = Omit<Some<T>, 'model'> & {
-  readonly model?: Exclude<Model['type'], 'activity'> | Model | Some<AnnealerModel>;
-};
+/** `type`, and what has no default or is meant otherwise. */
+type Given<Settings extends { readonly type: string }> = Settings extends unknown
+  ? Pick<Settings, 'type'> & {
+      readonly [Key in keyof Settings]?: Key extends 'predictor' ? GivenPredictor : Settings[Key];
+    }
+  : never;
+type GivenPredictor = PredictorSettings['type'] | Given<PredictorSettings>;
+type Some<T extends { readonly type: string }, Required extends keyof T> = Pick<T, 'type' | Required> & Partial<T>;
 
 /** A parameter; `log` is off and an integer's `step` 1 unless said. */
-export type ParameterSettings =
+export type ParameterInput =
   | Exclude<Parameter, FloatParameter | IntParameter>
   | Some<FloatParameter, 'low' | 'high'>
   | Some<IntParameter, 'low' | 'high'>;
-export type SamplerSettings = Sampler['type'] | Sampler | Some<GridSampler> | Some<TpeSampler>;
-/** eta is 3 and minBudget 1 unless said; Hyperband runs all its brackets once. */
-export type SchedulerSettings =
-  | Some<HyperbandScheduler, 'maxBudget'>
-  | Some<SuccessiveHalvingScheduler, 'trials' | 'maxBudget'>
-  | FullScheduler
-  | Some<AshaScheduler, 'trials' | 'maxBudget'>;
-/** `quantum-swift` is Swift-Hyperband with the annealer as its model. */
-export type PredictorSettings =
-  | Predictor['type']
-  | 'quantum-swift'
-  | { readonly type: 'none' }
-  | Some<MedianPredictor>
-  | WithModel<FastPredictor>
-  | WithModel<SwiftPredictor>;
 
 /** A study as one writes it by hand. A whole {@link Study} is one too. */
-export interface StudySettings {
+export interface StudyInput {
   /** @default "study" */
   readonly name?: string;
   /** 32-bit unsigned. @default 0 */
@@ -65,49 +46,57 @@ export interface StudySettings {
   /** @default { metric: "loss", mode: "minimise" } */
   readonly objective?: Partial<Objective>;
   /** @default {}, for recorded configurations */
-  readonly space?: Readonly<Record<string, ParameterSettings>>;
+  readonly space?: Readonly<Record<string, ParameterInput>>;
   /** @default "random" */
-  readonly sampler?: SamplerSettings;
-  readonly scheduler: SchedulerSettings;
-  /** @default "none" */
-  readonly predictor?: PredictorSettings;
-  /** Trials that train at once; only ASHA's decisions depend on it. @default 8 */
+  readonly sampler?: SamplerSettings['type'] | Given<SamplerSettings>;
+  readonly scheduler: Given<SchedulerSettings>;
+  /** `quantum-swift` is Swift-Hyperband with the annealer as its predictor. @default "none" */
+  readonly pruner?: PrunerSettings['type'] | `${string}-${PrunerSettings['type']}` | Given<PrunerSettings>;
+  /** Trials that train at once; only asynchronous schedulers decide by it. @default 8 */
   readonly parallelism?: number;
   readonly limits?: Limits;
   readonly tryFirst?: readonly Config[];
 }
 
 /**
- * The study of `settings`, every default filled in.
- * @throws RangeError for a scheduler without an end or without a second rung
+ * The study of `input`, every default filled in.
+ * @throws RangeError for an option that makes no sense, for a scheduler without an end or without a second rung, and for
+ *   conditions that go in a circle
  */
-export function defineStudy(settings: StudySettings): Study {
-  const { name = 'study', seed = 0, limits = {}, tryFirst = [], parallelism = 8 } = settings;
-  const scheduler = schedulerOf(settings.scheduler, limits);
+export function defineStudy(input: StudyInput): Study {
+  const { name = 'study', seed = 0, limits = {}, tryFirst = [], parallelism = 8 } = input;
   if (!Number.isInteger(parallelism) || parallelism < 1) {
     throw new RangeError(`parallelism is ${parallelism}: it must be a whole number of at least 1`);
+  }
+  const sampler = settingsOf('sampler', input.sampler ?? 'random', samplers, (given) =>
+    samplerOf(given as SamplerSettings)
+  );
+  const pruner = prunerSettings(input.pruner ?? 'none');
+  const scheduler = settingsOf('scheduler', input.scheduler, schedulers, (given) =>
+    schedulerOf(given as SchedulerSettings)
+  ) as SchedulerSettings;
+  const parts = { scheduler, sampler: sampler as SamplerSettings, pruner, limits };
+  for (const { path, value, rule } of refusals(parts)) {
+    throw new RangeError(`${path} is ${JSON.stringify(value)}: ${rule}`);
+  }
+  const definition = schedulerOf(scheduler);
+  const endless = definition.iterations?.(scheduler) === Infinity || (definition.endless?.(scheduler) ?? false);
+  if (endless && limits.epochs === undefined && limits.target === undefined) {
+    throw new RangeError(`scheduler ${scheduler.type}: untilLimit needs limits.epochs or limits.target`);
   }
   return {
     schemaVersion: 1,
     name,
     seed,
-    objective: { metric: 'loss', mode: 'minimise', ...settings.objective },
-    space: spaceOf(settings.space ?? {}),
-    sampler: samplerOf(settings.sampler ?? 'random'),
+    objective: { metric: 'loss', mode: 'minimise', ...input.objective },
+    space: spaceOf(input.space ?? {}),
+    sampler: sampler as SamplerSettings,
     scheduler,
     budgetUnit: 'epochs',
-    predictor: predictorOf(settings.predictor ?? 'none'),
+    pruner,
     trainer: nobody,
     parallelism,
-    training: {
-      attempts: 3,
-      backoffSeconds: 5,
-      maxLosses: 10,
-      parkSeconds: 600,
-      epochTimeoutSeconds: 3600,
-      heartbeatSeconds: 15,
-      graceSeconds: 10,
-    },
+    training: trainingDefaults,
     limits,
     tryFirst,
   };
@@ -116,72 +105,50 @@ export function defineStudy(settings: StudySettings): Study {
 /** Whoever asks trains. */
 const nobody = { type: 'activity', taskQueue: '', activity: '', settings: null } as const;
 
-function spaceOf(space: Readonly<Record<string, ParameterSettings>>): SearchSpace {
-  const filled = Object.entries(space).map(([name, parameter]): [string, Parameter] => {
+function spaceOf(space: Readonly<Record<string, ParameterInput>>): SearchSpace {
+  const whole = Object.entries(space).map(([name, parameter]): [string, Parameter] => {
     if (parameter.type === 'float') return [name, { log: false, ...parameter }];
     return [name, parameter.type === 'int' ? { log: false, step: 1, ...parameter } : parameter];
   });
-  return Object.fromEntries(filled);
+  const known = Object.fromEntries(whole);
+  inOrder(known);
+  return known;
 }
 
-function samplerOf(sampler: SamplerSettings): Sampler {
-  const given = (typeof sampler === 'string' ? { type: sampler } : sampler) as Exclude<SamplerSettings, string>;
-  if (given.type === 'grid') return { pointsPerDimension: 5, ...given };
-  if (given.type !== 'tpe') return given;
-  const hpBandSter = { randomFraction: 1 / 3, goodShare: 0.15, candidates: 64, bandwidthFactor: 3, minBandwidth: 1e-3 };
-  return { wave: 8, ...hpBandSter, ...given };
+interface Typed {
+  readonly type: string;
 }
 
-function schedulerOf(given: SchedulerSettings, limits: Limits): Scheduler {
-  const refuse = (rule: string): never => {
-    throw new RangeError(`scheduler ${given.type}: ${rule}`);
-  };
-  const whole = (name: string, value: number, least: number) => {
-    if (!Number.isInteger(value) || value < least) refuse(`${name} is ${value}, a whole number of at least ${least}`);
-  };
-  whole('maxBudget', given.maxBudget, 1);
-  if ('trials' in given && given.trials !== undefined && given.trials !== 'untilLimit')
-    whole('trials', given.trials, 1);
-  if (given.type === 'full') return given;
-  const common = { eta: 3, minBudget: 1 };
-  const filled: Scheduler =
-    given.type === 'hyperband'
-      ? { ...common, brackets: 'all', bracketFormula: 'ceil', order: 'sequential', iterations: 1, ...given }
-      : { ...common, ...given };
-  whole('eta', filled.eta, 2);
-  whole('minBudget', filled.minBudget, 1);
-  if (largestBracket(filled) === 0) {
-    refuse(`maxBudget is ${filled.maxBudget}, less than eta * minBudget = ${filled.eta * filled.minBudget}`);
+/** Settings with their defaults, every option checked. */
+function settingsOf(
+  what: string,
+  input: string | Typed,
+  known: object,
+  definitionOf: (given: Typed) => { readonly options: Readonly<Record<string, Option>> }
+): Typed {
+  const given: Typed = typeof input === 'string' ? { type: input } : input;
+  if (!Object.hasOwn(known, given.type)) {
+    throw new RangeError(`${what} is "${given.type}": it must be one of ${Object.keys(known).join(', ')}`);
   }
-  const endless = filled.type === 'hyperband' ? filled.iterations : filled.trials;
-  if (endless === 'untilLimit' && limits.epochs === undefined && limits.target === undefined) {
-    refuse('untilLimit needs limits.epochs or limits.target');
+  const { options } = definitionOf(given);
+  const whole = filled(options, given);
+  for (const [key, option] of Object.entries(options)) {
+    const problem = problemOf(option, whole[key]);
+    if (problem !== null && !(option.kind === 'number' && option.optional && whole[key] === undefined)) {
+      throw new RangeError(`${what} ${given.type}: ${key} is ${JSON.stringify(whole[key])}, and ${problem}`);
+    }
   }
-  return filled;
+  return whole as unknown as Typed;
 }
 
-function predictorOf(predictor: PredictorSettings): Predictor {
-  const given: Exclude<PredictorSettings, string> =
-    predictor === 'quantum-swift'
-      ? { type: 'swift', model: 'annealer' }
-      : typeof predictor === 'string'
-        ? { type: predictor }
-        : predictor;
-  switch (given.type) {
-    case 'none':
-      return given;
-    case 'median':
-      return { decisionPoint: 0.5, minTrials: 5, ...given };
-    case 'fast':
-      return { minCurves: 15, completeShare: 1, confidence: 0.95, ...given, model: modelOf(given.model) };
-    case 'swift':
-      return { minCurves: 15, completeShare: 0.5, decisionPoint: 0.5, ...given, model: modelOf(given.model) };
-  }
-}
-
-function modelOf(given: WithModel<SwiftPredictor>['model'] = 'svr'): Model {
-  const model = (typeof given === 'string' ? { type: given } : given) as Model | Some<AnnealerModel>;
-  if (model.type !== 'annealer') return model;
-  const annealer = { solver: 'simulated', taskQueue: 'everband-qubo', reads: 100, sweeps: 300 } as const;
-  return { ...annealer, combination: 'sound', fallback: 'svr', ...model };
+function prunerSettings(input: NonNullable<StudyInput['pruner']>): PrunerSettings {
+  const short = shortName(shortPruners, input);
+  const named: Typed = typeof input === 'string' ? { type: input } : input;
+  const given: Typed = short ? ({ type: short.type, predictor: short.with } as Typed) : named;
+  const whole = settingsOf('pruner', given, pruners, (one) => prunerOf(one as PrunerSettings));
+  if (!('predictor' in whole)) return whole as PrunerSettings;
+  const predictor = settingsOf('predictor', whole.predictor as string | Typed, predictors, (one) =>
+    predictorOf(one as PredictorSettings)
+  );
+  return { ...whole, predictor } as unknown as PrunerSettings;
 }

@@ -1,9 +1,18 @@
 /** How one trial draws its configuration without learning from results: at random, by Sobol, from a grid or a table. */
-import type { Observation } from './propose.js';
+import type { Observation } from './engine/memory.js';
 import { stream } from './rng.js';
 import { sobolSequence } from './sobol.js';
-import { configAt, configKey, drawConfig, gridOf } from './space.js';
-import type { Config, GridSampler, Study } from './study.js';
+import { configAt, configKey, drawConfig, gridOf, inOrder } from './space.js';
+import type { Config, SearchSpace } from './settings.js';
+
+/** What draws follow from, beside a sampler's own settings. */
+export interface DrawGround {
+  /** 32-bit unsigned. */
+  readonly seed: number;
+  readonly space: SearchSpace;
+  /** Configurations the first trials take. */
+  readonly tryFirst: readonly Config[];
+}
 
 export interface Draw {
   readonly config: Config;
@@ -25,16 +34,17 @@ export interface Earlier {
 export type DrawTrial = (index: number, earlier: Earlier, observations: readonly Observation[]) => Draw;
 
 /** Draws of one trial before a duplicate is accepted. */
-const mostRedraws = 100;
+const maxRedraws = 100;
 
 /** Independent draws; a duplicate is drawn again from the trial's own stream. */
-export function randomDraws({ seed, space }: Study): DrawTrial {
+export function randomDraws({ seed, space }: DrawGround): DrawTrial {
+  const parameters = inOrder(space);
   return (index, earlier) => {
     const random = stream(seed, 'config', index);
-    let config = drawConfig(space, random);
+    let config = drawConfig(parameters, random);
     let avoided = 0;
-    while (earlier.has(config) && avoided < mostRedraws) {
-      config = drawConfig(space, random);
+    while (earlier.has(config) && avoided < maxRedraws) {
+      config = drawConfig(parameters, random);
       avoided++;
     }
     const kept = earlier.has(config);
@@ -43,18 +53,19 @@ export function randomDraws({ seed, space }: Study): DrawTrial {
 }
 
 /**
- * One scrambled sequence, a coordinate per parameter, its point 0 for the first trial after the given ones. Where a
- * point's configuration is taken (a space of few values), the trial draws at random instead, so that the points of the
- * others stay theirs.
+ * One scrambled sequence, a coordinate per parameter in their order, its point 0 for the first trial after the given
+ * ones. Where a point's configuration is taken (a space of few values), the trial draws at random instead, so that the
+ * points of the others stay theirs.
  */
-export function sobolDraws(study: Study): DrawTrial {
-  const { seed, space, tryFirst } = study;
-  const sequence = sobolSequence(Object.keys(space).length, seed);
-  const redraw = randomDraws(study);
+export function sobolDraws(ground: DrawGround): DrawTrial {
+  const { seed, space, tryFirst } = ground;
+  const parameters = inOrder(space);
+  const sequence = sobolSequence(parameters.length, seed);
+  const redraw = randomDraws(ground);
   return (index, earlier, observations) => {
     const point = sequence(index - tryFirst.length);
     let next = 0;
-    const config = configAt(space, () => point[next++] as number);
+    const config = configAt(parameters, () => point[next++] as number);
     if (!earlier.has(config)) return { config, avoided: 0, kept: false };
     const other = redraw(index, earlier, observations);
     return other.kept ? { config, avoided: 0, kept: true } : { ...other, avoided: other.avoided + 1 };
@@ -62,8 +73,8 @@ export function sobolDraws(study: Study): DrawTrial {
 }
 
 /** Every point of the grid once, then again; the given trials come before. */
-export function gridDraws({ seed, space, tryFirst }: Study, grid: GridSampler): DrawTrial {
-  const points = gridOf(space, grid.pointsPerDimension);
+export function gridDraws({ seed, space, tryFirst }: DrawGround, pointsPerDimension: number): DrawTrial {
+  const points = gridOf(space, pointsPerDimension);
   const at = shuffled(seed, points.length);
   return (index, earlier) => {
     const config = points[at(index - tryFirst.length)] as Config;
@@ -72,7 +83,7 @@ export function gridDraws({ seed, space, tryFirst }: Study, grid: GridSampler): 
 }
 
 /** Every row of a table once, then again. Equal rows are different trials: their column `row` differs. */
-export function tableDraws({ seed }: Study, table: readonly Config[]): DrawTrial {
+export function tableDraws({ seed }: DrawGround, table: readonly Config[]): DrawTrial {
   const at = shuffled(seed, table.length);
   return (index, earlier) => {
     const config = table[at(index)] as Config;

@@ -1,120 +1,116 @@
 /** A study run in this process: what Temporal must reproduce to the byte. Time passes as the effects let it. */
-import { assembleRecord, type BracketMaterial } from './assemble.js';
-import { ashaMaterial } from './asha-rounds.js';
-import { better, runBracket, type Best, type BracketInput } from './bracket.js';
-import { emptyMemory } from './memory.js';
-import type { BracketPlan, RoundPlan } from './plan.js';
-import type { PredictionAnswer, PredictionRequest } from './predictor.js';
-import { mergeProposals, type Proposal, type ProposalRequest } from './propose.js';
+import { assembleRecord } from './assemble.js';
+import type { RoundPlan } from './engine/plan.js';
+import type { Proposal, ProposalRequest } from './engine/propose.js';
+import { configured, sourceOf } from './engine/exploits.js';
+import { StudyRun, type Assignment } from './engine/study-run.js';
+import type { Answer, ProposeTask, TrainTask } from './engine/work.js';
+import type { PredictionAnswer, PredictionRequest } from './predictors/request.js';
 import type { StudyRecord } from './record.js';
-import { runRound, type RoundResult } from './round.js';
-import { ashaBlock, AshaRun, type AshaCompletion } from './run-asha.js';
-import { runStudy, type BracketSummary } from './run-study.js';
 import type { Study } from './study.js';
-import type { SegmentOutcome, Trial } from './trial.js';
+import type { SegmentOutcome, Source, Trial } from './trial.js';
 
 export interface InMemoryEffects {
   propose(request: ProposalRequest): Proposal;
-  /** `round`: where in the plan the epochs belong. */
-  train(trial: Trial, from: number, to: number, round: RoundPlan): SegmentOutcome | Promise<SegmentOutcome>;
+  /**
+   * `trial` has the configuration that it trains with from here on. `round`: where in the plan the epochs belong.
+   * `source`: set when it starts from another trial's checkpoint instead of its own. `shift`: how many epochs more than
+   * the trial itself has trained its checkpoint holds.
+   */
+  train(
+    trial: Trial,
+    from: number,
+    to: number,
+    round: RoundPlan,
+    source?: Source,
+    shift?: number
+  ): SegmentOutcome | Promise<SegmentOutcome>;
   predict(request: PredictionRequest): PredictionAnswer | Promise<PredictionAnswer>;
-  /** Called when a round has closed; for those who follow a run. */
-  closed?(result: RoundResult): void;
+  /** Called when a round has closed, and whenever a trial alone has come to a rung; for those who follow a run. */
+  closed?(group: StudyRun['closed'][number]): void;
 }
 
-export async function runInMemory(study: Study, effects: InMemoryEffects): Promise<StudyRecord> {
-  const material: BracketMaterial[] = [];
-  const standing = await runStudy(study, {
-    runBracket: (input) => {
-      const bracket = new InMemoryBracket(study, input, effects);
-      return study.scheduler.type === 'asha' ? bracket.asha(material) : bracket.synchronous(material);
-    },
-  });
-  return assembleRecord(study, material, standing.ended);
-}
-
-class InMemoryBracket {
-  private readonly proposals: Proposal[] = [];
+/** What was drawn in a study: a block that several trials ask for is drawn once. */
+export class Drawn {
+  /** In the order they were drawn. */
+  readonly proposals: Proposal[] = [];
+  private readonly byRequest = new Map<string, Proposal>();
   private readonly trials = new Map<string, Trial>();
-  private readonly plan: BracketPlan;
 
-  constructor(
-    private readonly study: Study,
-    private readonly input: BracketInput,
-    private readonly effects: InMemoryEffects
-  ) {
-    this.plan = input.plan;
-  }
+  constructor(private readonly draw: (request: ProposalRequest) => Proposal) {}
 
-  async synchronous(material: BracketMaterial[]): Promise<BracketSummary> {
-    const { effects, plan } = this;
-    if (this.study.sampler.type !== 'tpe') this.propose({ first: 0, count: plan.trials });
-    const result = await runBracket(this.input, {
-      runRound: async (round) => {
-        const closed = await runRound(round, {
-          train: async ({ id }, from, to) => effects.train(this.trial(id), from, to, round.plan),
-          predict: async (request) => effects.predict(request),
-          propose: async (first, count, observations) => this.propose({ first, count, observations }),
-        });
-        effects.closed?.(closed);
-        return closed;
-      },
-    });
-    material.push({ id: plan.id, proposal: mergeProposals(this.proposals), rounds: result.rounds });
-    return result;
-  }
-
-  async asha(material: BracketMaterial[]): Promise<BracketSummary> {
-    const { effects, plan, study } = this;
-    const order: string[] = [];
-    const completions: AshaCompletion[] = [];
-    let halted = false;
-    const run = new AshaRun(
-      study,
-      {
-        slots: () => study.parallelism,
-        propose: async (index, observations) => {
-          const { first, count } = ashaBlock(study, index);
-          if (index === first) this.propose({ first, count, observations });
-        },
-        train: async ({ id }, round, from, to) => {
-          const outcome = await effects.train(this.trial(id), from, to, round);
-          return halted ? { outcome: 'unfinished', values: [] } : outcome;
-        },
-        predict: async (request) => effects.predict(request),
-        happened: (event) => void order.push(event),
-        closed: (completion) => void completions.push(completion),
-        halt: () => void (halted = true),
-      },
-      null
-    );
-    const { state, ended, unfinished } = await run.run();
-    completions.push(...unfinished);
-    const own = ashaMaterial(plan, study.objective, this.proposals, [{ order, completions, standing: state }]);
-    material.push(own);
-    const bests = own.rounds.flatMap(({ record }): Best[] => {
-      const [first] = record.ranking;
-      return first ? [{ ...first, budget: record.to }] : [];
-    });
-    const best = bests.reduce<Best | null>((a, b) => better(study.objective, a, b), null);
-    return {
-      memory: emptyMemory,
-      epochs: state.epochs,
-      best,
-      ended: ended === 'finished' ? null : (ended ?? 'stopped'),
-    };
-  }
-
-  private propose(request: Omit<ProposalRequest, 'bracket' | 'offset'>): void {
-    const { id: bracket, offset } = this.plan;
-    const proposal = this.effects.propose({ ...request, bracket, offset });
+  propose({ bracket, offset, first, count, observations }: ProposeTask): Proposal {
+    const key = `${bracket} ${first}`;
+    const known = this.byRequest.get(key);
+    if (known) return known;
+    const proposal = this.draw({ bracket, offset, first, count, ...(observations ? { observations } : {}) });
+    this.byRequest.set(key, proposal);
     this.proposals.push(proposal);
     for (const trial of proposal.trials) this.trials.set(trial.id, trial);
+    return proposal;
   }
 
-  private trial(id: string): Trial {
+  /** @throws RangeError for a trial that was not proposed */
+  trial(id: string): Trial {
     const trial = this.trials.get(id);
     if (!trial) throw new RangeError(`trial ${id} was not proposed`);
     return trial;
   }
+}
+
+/** Runs `study` to its end; trials that nothing holds back train at once, up to the study's parallelism. */
+export function runInMemory(study: Study, effects: InMemoryEffects): Promise<StudyRecord> {
+  const run = new StudyRun(study);
+  const drawn = new Drawn((request) => effects.propose(request));
+  let told = 0;
+  return new Promise((resolve, reject) => {
+    const guarded = (step: () => void) => {
+      try {
+        step();
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    };
+    const answer = (assignment: Assignment, given: Answer) => {
+      run.tell(assignment, given);
+      for (const group of run.closed.slice(told)) effects.closed?.(group);
+      told = run.closed.length;
+    };
+    const later = (assignment: Assignment, promise: Promise<Answer>) => {
+      promise.then((given) => {
+        guarded(() => {
+          answer(assignment, given);
+          pump();
+        });
+      }, reject);
+    };
+    const carryOut = (assignment: Assignment) => {
+      const { task } = assignment;
+      switch (task.type) {
+        case 'propose':
+          return answer(assignment, drawn.propose(task));
+        case 'train':
+          return later(assignment, train(assignment as Assignment<TrainTask>));
+        case 'predict':
+          return later(assignment, Promise.resolve(effects.predict(run.request(task))));
+      }
+    };
+    const train = async ({ group, task }: Assignment<TrainTask>): Promise<SegmentOutcome> => {
+      const trial = configured(group, drawn.trial(task.trial));
+      const source = sourceOf(group, task);
+      const outcome = await effects.train(trial, task.from, task.to, run.roundOf(group), source, group.shift);
+      return run.halted ? { outcome: 'unfinished', values: [] } : outcome;
+    };
+    const pump = () => {
+      for (;;) {
+        const assignments = run.next(study.parallelism - run.width);
+        if (assignments.length === 0) break;
+        assignments.forEach(carryOut);
+      }
+      const { ended } = run;
+      if (ended === null) return;
+      resolve(assembleRecord(study, run.material(drawn.proposals), ended));
+    };
+    guarded(pump);
+  });
 }

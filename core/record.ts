@@ -2,16 +2,42 @@
  * The canonical record of a study: identities, configurations, curves, decisions, result; no times, hosts or
  * attempts. Two runs of one study and seed give the same bytes (`canonicalJson`), whatever was killed.
  */
-import type { Config, Objective, Predictor, Sampler, Scheduler } from './study.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import type { Ended } from './engine/work.js';
+import type { Config, Study } from './study.js';
+import type { PredictionAnswer } from './predictors/request.js';
 import type { Fate, NonFinite } from './trial.js';
+
+/** Where a trial went on from another trial's checkpoint with another configuration. */
+export interface ExploitRecord {
+  /** Trained before, by the trial itself; the configuration is that of the epochs after. */
+  readonly epoch: number;
+  /** Id of the trial whose checkpoint it was. */
+  readonly donor: string;
+  /** What the donor itself had trained by then, where that is not `epoch`. */
+  readonly donorEpoch?: number;
+  readonly config: Config;
+}
+
+/** Epochs `from + 1` ... `to` of a schedule, counted as a trainer counts what a checkpoint holds. */
+export interface ScheduleStep {
+  readonly from: number;
+  readonly to: number;
+  readonly config: Config;
+}
 
 export interface TrialRecord {
   readonly id: string;
   readonly bracket: string;
   readonly index: number;
+  /** As it was drawn. */
   readonly config: Config;
   readonly seed: number;
-  /** The metric after each finished epoch, exact; `values[e - 1]` is epoch e. A non-finite value is not in it. */
+  /**
+   * The metric after each finished epoch, exact; `values[e - 1]` is epoch e. A non-finite value is not in it. Always
+   * what the trial itself trained: those before an exploit are its own too, and not its donor's.
+   */
   readonly values: readonly number[];
   readonly fate: Fate;
   /** Epoch that gave a non-finite value, which counts as trained; only for `diverged`. */
@@ -19,6 +45,8 @@ export interface TrialRecord {
   readonly nonFinite?: NonFinite;
   /** Why it failed for good; only for `failed`. */
   readonly reason?: string;
+  /** Every time it went on from another trial's checkpoint, in order; absent: never. */
+  readonly lineage?: readonly ExploitRecord[];
 }
 
 /** One trial asked about at a decision point. */
@@ -26,14 +54,14 @@ export interface PredictionRecord {
   readonly trial: string;
   /** Epoch of the question where a round has many; the last question of a trial counts. */
   readonly epoch?: number;
-  /** The metric predicted for the rung; null where no model gave one. */
+  /** The metric predicted for the rung; null where no predictor gave one. */
   readonly predicted: number | null;
   /** The metric it had to beat, where every trial has its own. */
   readonly threshold?: number;
   readonly goesOn: boolean;
 }
 
-/** What a stopping rule saw and decided in one round. */
+/** What the pruner saw and decided in one round. */
 export interface DecisionRecord {
   /** p: the epoch at which trials are asked about; null: every epoch of the round (Fast-Hyperband). */
   readonly epoch: number | null;
@@ -42,11 +70,11 @@ export interface DecisionRecord {
   readonly predictions: readonly PredictionRecord[];
   /** The metric a prediction has to beat, the last one where it moves; null when nothing was complete. */
   readonly threshold: number | null;
-  /** Curves the model was trained on, most where there are many models; 0 when there was none. */
+  /** Curves the predictor was trained on, most where there are many predictors; 0 when there was none. */
   readonly trainedOn: number;
-  /** Models trained in this round; one kept from an earlier bracket does not count again. */
-  readonly modelsTrained: number;
-  /** Why another model than the one asked answered. */
+  /** Predictors trained in this round; one kept from an earlier bracket does not count again. */
+  readonly predictorsTrained: number;
+  /** Why another predictor than the one asked answered. */
   readonly fallback?: string;
   /** Why there was no prediction; then every waiting trial went on. */
   readonly error?: string;
@@ -64,6 +92,8 @@ export interface RoundRecord {
   readonly ranking: readonly { readonly trial: string; readonly value: number }[];
   readonly promoted: readonly string[];
   readonly decision: DecisionRecord | null;
+  /** What the predictor answered, by group and in order; only where somebody else's worker did. */
+  readonly answers?: Readonly<Record<string, readonly PredictionAnswer[]>>;
   /** Epochs this round trained. */
   readonly epochs: number;
 }
@@ -73,16 +103,20 @@ export interface BracketRecord {
   readonly iteration: number;
   readonly s: number;
   readonly rounds: readonly RoundRecord[];
-  /** Asynchronous schedulers: everything that decided, in the order it happened (core/run-asha.ts). */
-  readonly order?: readonly string[];
 }
 
 export interface StudyResult {
   /** `finished`: the plan ran to its end. The others: what ended it early. */
-  readonly ended: 'finished' | 'epochLimit' | 'target' | 'deadline' | 'stopped';
+  readonly ended: Ended;
   readonly best: {
     readonly trial: string;
+    /** The last one of its schedule where it has one. */
     readonly config: Config;
+    /**
+     * What came to this result where it is more than one configuration: epochs before the trial went on from another
+     * trial's checkpoint were trained by that other trial.
+     */
+    readonly schedule?: readonly ScheduleStep[];
     /** The metric at `budget`. */
     readonly value: number;
     /** R, or the largest budget reached when none reached R. */
@@ -92,28 +126,40 @@ export interface StudyResult {
   readonly trials: number;
   /** Epochs trained, each once. */
   readonly epochs: number;
-  /** Epochs the same plan costs without a predictor and without divergence. */
+  /** Epochs the same plan costs without a pruner and without divergence. */
   readonly plannedEpochs: number;
   readonly fates: Readonly<Record<Fate, number>>;
-  /** Models trained for decisions. */
-  readonly modelsTrained: number;
+  /** Predictors trained for decisions. */
+  readonly predictorsTrained: number;
   /** Draws thrown away because an earlier trial has the same configuration. */
   readonly duplicatesAvoided: number;
   /** Trials that repeat an earlier configuration because the space has no unused one left. */
   readonly duplicatesKept: number;
 }
 
-export interface StudyRecord {
-  readonly format: 'everband-record/1';
+/** A link of the chain: the SHA-256 digest of the link before and of what this link is named after. */
+export interface Digest {
+  /** A round (`b4-r2`), a block of the log (`log 1000`), or `record`: everything. */
+  readonly of: string;
+  readonly sha256: string;
+}
+
+/** The format that this version writes and reads. */
+export const recordFormat = 'everband-record/2';
+
+export interface StudyRecord extends Pick<
+  Study,
+  'seed' | 'objective' | 'space' | 'sampler' | 'scheduler' | 'pruner' | 'limits' | 'tryFirst'
+> {
+  readonly format: typeof recordFormat;
   readonly study: string;
-  readonly seed: number;
-  readonly objective: Objective;
-  readonly sampler: Sampler;
-  readonly scheduler: Scheduler;
-  readonly predictor: Predictor;
   readonly brackets: readonly BracketRecord[];
   readonly trials: readonly TrialRecord[];
+  /** Everything that decided, in order (core/engine/log.ts): the study is a fold over it. */
+  readonly log: readonly string[];
   readonly result: StudyResult;
+  /** The chain of digests; the last one is of everything else in the record. */
+  readonly digests: readonly Digest[];
 }
 
 /** JSON with sorted keys and a newline at the end: the form that is compared byte for byte. */
@@ -124,4 +170,34 @@ export function canonicalJson(value: unknown): string {
 function sortKeys(_key: string, value: unknown): unknown {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}
+
+/** Lines of the log that one link of the chain covers. */
+const logBlock = 1000;
+
+/** SHA-256 of a text, in hexadecimal digits. */
+export function digestOf(text: string): string {
+  return bytesToHex(sha256(new TextEncoder().encode(text)));
+}
+
+/** The chain of digests of a record, round by round, then the log, then everything. */
+export function digestsOf(record: Omit<StudyRecord, 'digests'>): Digest[] {
+  const digests: Digest[] = [];
+  let last = '';
+  const link = (of: string, content: unknown) => {
+    last = digestOf(`${last}\n${of}\n${canonicalJson(content)}`);
+    digests.push({ of, sha256: last });
+  };
+  const values = new Map(record.trials.map((trial) => [trial.id, trial.values]));
+  for (const { id, rounds } of record.brackets) {
+    for (const round of rounds) {
+      const curves = round.trials.map((trial) => values.get(trial)?.slice(round.from, round.to) ?? []);
+      link(`${id}-r${round.index}`, { round, curves });
+    }
+  }
+  for (let first = 0; first < record.log.length; first += logBlock) {
+    link(`log ${first}`, record.log.slice(first, first + logBlock));
+  }
+  link('record', Object.fromEntries(Object.entries(record).filter(([key]) => key !== 'digests')));
+  return digests;
 }

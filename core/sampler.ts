@@ -1,15 +1,21 @@
 /**
  * Samplers. Trial t of a study is the same whatever happened around it: its draws come from streams named by its
- * identity, and draws that need memory (duplicates, Sobol points, grids, rows of a table) follow the global index. TPE's
- * proposals follow from the observations of the request and the configurations before them as well.
+ * identity, and draws that need memory (duplicates, Sobol points, grids, rows of a table) follow the global index. What a
+ * sampler that learns proposes follows from the observations of the request and the configurations before as well.
  */
-import { gridDraws, randomDraws, sobolDraws, tableDraws, type Draw, type DrawTrial, type Earlier } from './draws.js';
-import type { Observation, Proposal, ProposalRequest } from './propose.js';
+import type { Draw, DrawGround, DrawTrial, Earlier } from './draws.js';
+import type { Observation } from './engine/memory.js';
+import type { Proposal, ProposalRequest } from './engine/propose.js';
 import { stream } from './rng.js';
+import { samplerOf, type SamplerSettings } from './samplers/index.js';
+import type { Config } from './settings.js';
 import { configKey } from './space.js';
-import type { Config, Study } from './study.js';
-import { tpeSpaceDraws, tpeTableDraws } from './tpe-draws.js';
 import { trialId, type Trial } from './trial.js';
+
+/** What a sampler follows from. */
+export interface SamplerGround extends DrawGround {
+  readonly sampler: SamplerSettings;
+}
 
 export interface Sampler {
   propose(request: ProposalRequest): Proposal;
@@ -17,14 +23,18 @@ export interface Sampler {
 
 /**
  * `table`: recorded configurations, one row a trial; the space is not looked at then. `drawn`: the configurations of
- * the trials proposed so far, by global index from 0; only TPE needs them, every other sampler draws them again.
+ * the trials proposed so far, by global index from 0; only a sampler that learns needs them, every other draws them again.
  */
-export function createSampler(study: Study, table: readonly Config[] | null, drawn: readonly Config[] = []): Sampler {
+export function createSampler(
+  study: SamplerGround,
+  table: readonly Config[] | null,
+  drawn: readonly Config[] = []
+): Sampler {
   const draws: Draw[] = [];
   const keys: string[] = [];
   /** Global index of the first trial that has this configuration. */
   const firstWith = new Map<string, number>();
-  const learns = study.sampler.type === 'tpe';
+  const learns = samplerOf(study.sampler).wave(study.sampler) !== null;
   const drawTrial = drawsOf(study, table);
   const earlier: Earlier = {
     has: (config) => firstWith.has(configKey(config)),
@@ -75,7 +85,7 @@ export function createSampler(study: Study, table: readonly Config[] | null, dra
       const start = offset + first;
       if (learns) {
         if (draws.length < start)
-          throw new RangeError(`TPE draws trial ${start} only after those before it: ${draws.length} are known`);
+          throw new RangeError(`trial ${start} is drawn only after those before it: ${draws.length} are known`);
         forgetFrom(start);
       }
       drawUpTo(start + count, observations);
@@ -99,16 +109,10 @@ export function createSampler(study: Study, table: readonly Config[] | null, dra
   };
 }
 
-function drawsOf(study: Study, table: readonly Config[] | null): DrawTrial {
+function drawsOf(study: SamplerGround, table: readonly Config[] | null): DrawTrial {
   const { sampler } = study;
-  switch (sampler.type) {
-    case 'random':
-      return table ? tableDraws(study, table) : randomDraws(study);
-    case 'tpe':
-      return table ? tpeTableDraws(study, sampler, table) : tpeSpaceDraws(study, sampler);
-    case 'sobol':
-    case 'grid':
-      if (table) throw new RangeError(`a table of recorded curves has no ${sampler.type}`);
-      return sampler.type === 'sobol' ? sobolDraws(study) : gridDraws(study, sampler);
-  }
+  const definition = samplerOf(sampler);
+  if (!table) return definition.draws(study, sampler);
+  if (!definition.tableDraws) throw new RangeError(`a table of recorded curves has no ${sampler.type}`);
+  return definition.tableDraws(study, sampler, table);
 }

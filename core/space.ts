@@ -1,4 +1,4 @@
-/** Drawing from a search space, listing it as a grid, and checking a configuration against it. */
+/** The order of a search space; drawing from it, listing it as a grid, and checking a configuration against it. */
 import { exp, log } from './math.js';
 import type { Stream } from './rng.js';
 import type { Condition, Config, Json, Parameter, SearchSpace } from './study.js';
@@ -20,6 +20,58 @@ export function sorted(value: Json): Json {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, one]) => [key, sorted(one)]));
 }
 
+export type NamedParameter = readonly [name: string, parameter: Parameter];
+
+/**
+ * The one order in which a search space is walked, whatever the order of its keys, which JSON does not have: of the
+ * parameters that name no condition, or whose condition names one that is placed, the first by name (in code units).
+ * A condition on what is no parameter of the space never holds and waits for nothing.
+ *
+ * @throws RangeError that names a circle of conditions
+ */
+export function inOrder(space: SearchSpace): NamedParameter[] {
+  const waiting = Object.keys(space).sort();
+  const placed = new Map<string, Parameter>();
+  while (waiting.length > 0) {
+    const next = waiting.findIndex((name) => {
+      const on = conditionOf(space, name);
+      return on === null || placed.has(on);
+    });
+    if (next === -1) throw new RangeError(circleRule(circlesOf(space)[0] as string[]));
+    for (const name of waiting.splice(next, 1)) placed.set(name, space[name] as Parameter);
+  }
+  return [...placed];
+}
+
+/** A search space of which some parameters may not be known. */
+type Conditions = Readonly<Record<string, Pick<Parameter, 'when'> | null>>;
+
+/** The parameter of the space that a parameter's condition names. */
+function conditionOf(space: Conditions, name: string): string | null {
+  const on = space[name]?.when?.parameter;
+  return on !== undefined && Object.hasOwn(space, on) ? on : null;
+}
+
+/** Every circle of conditions once, from its first name back to it: `['a', 'b', 'a']`. */
+export function circlesOf(space: Conditions): string[][] {
+  return Object.keys(space)
+    .sort()
+    .flatMap((first) => {
+      const passed = new Set<string>();
+      let at: string | null = first;
+      // A chain that comes to a name before its first one belongs to the chain of that one, if it is a circle at all.
+      while (at !== null && at >= first && !passed.has(at)) {
+        passed.add(at);
+        at = conditionOf(space, at);
+      }
+      return at === first ? [[...passed, first]] : [];
+    });
+}
+
+export function circleRule(circle: readonly string[]): string {
+  return `the conditions of ${circle.join(' -> ')} go in a circle: none of these parameters would ever be active`;
+}
+
 /** Whether a parameter with this condition is active, given the parameters before it. */
 export function active(when: Condition | undefined, config: Config): boolean {
   if (!when) return true;
@@ -28,15 +80,18 @@ export function active(when: Condition | undefined, config: Config): boolean {
   return when.in.some((one) => JSON.stringify(sorted(one)) === JSON.stringify(sorted(value)));
 }
 
-/** One random configuration. */
-export function drawConfig(space: SearchSpace, random: Stream): Config {
-  return configAt(space, () => random.uniform());
+/** One random configuration of parameters {@link inOrder}. */
+export function drawConfig(parameters: readonly NamedParameter[], random: Stream): Config {
+  return configAt(parameters, () => random.uniform());
 }
 
-/** Every parameter takes its coordinate of [0, 1) whether active or not, so none shifts another's. */
-export function configAt(space: SearchSpace, next: () => number): Config {
+/**
+ * The configuration of parameters {@link inOrder}. Every one takes its coordinate of [0, 1) whether active or not, so
+ * none shifts another's.
+ */
+export function configAt(parameters: readonly NamedParameter[], next: () => number): Config {
   const config: Record<string, Json> = {};
-  for (const [name, parameter] of Object.entries(space)) {
+  for (const [name, parameter] of parameters) {
     const value = draw(parameter, next());
     if (active(parameter.when, config)) config[name] = value;
   }
@@ -74,7 +129,7 @@ export function stepCount(low: number, high: number, step: number): number {
 }
 
 /** low + k * step up to `high`, free of the trailing digits a sum of decimals leaves; whole numbers are exact. */
-function valueAt(low: number, high: number, step: number, k: number): number {
+export function valueAt(low: number, high: number, step: number, k: number): number {
   const value = low + k * step;
   if (Number.isInteger(low) && Number.isInteger(step)) return value;
   const short = Math.abs(value) < step * 1e-9 ? 0 : Number(value.toPrecision(12));
@@ -107,7 +162,7 @@ function clamp(value: number, low: number, high: number): number {
  */
 export function gridOf(space: SearchSpace, points: number, most = Infinity): Config[] {
   let configs: Config[] = [{}];
-  for (const [name, parameter] of Object.entries(space)) {
+  for (const [name, parameter] of inOrder(space)) {
     const own = gridLength(parameter, points);
     const taking = configs.reduce((sum, config) => sum + (active(parameter.when, config) ? own : 1), 0);
     if (taking > most) throw new RangeError(`the grid has more than ${most} combinations`);
@@ -156,7 +211,7 @@ function gridValues(parameter: Parameter, points: number): readonly Json[] {
 export function checkConfig(space: SearchSpace, config: Config): string[] {
   const problems: string[] = [];
   const known: Record<string, Json> = {};
-  for (const [name, parameter] of Object.entries(space)) {
+  for (const [name, parameter] of inOrder(space)) {
     const value = config[name];
     if (!active(parameter.when, known)) {
       if (value !== undefined) problems.push(`${name} is set but its condition does not hold`);

@@ -1,8 +1,9 @@
 /** How one trial draws its configuration with TPE: from a search space, or among the unused rows of a table. */
-import { randomDraws, rowsByKey, shuffled, type DrawTrial, type Earlier } from './draws.js';
-import type { Observation } from './propose.js';
+import { randomDraws, rowsByKey, shuffled, type DrawGround, type DrawTrial, type Earlier } from './draws.js';
+import type { Observation } from './engine/memory.js';
 import { stream, type Stream } from './rng.js';
-import type { Config, Study, TpeSampler } from './study.js';
+import type { TpeSampler } from './samplers/tpe.js';
+import type { Config } from './settings.js';
 import { candidatesOf, fitTpe, promise, type TpeModel } from './tpe.js';
 import { spaceCube, tableCube, type PartialPoint, type Point, type UnitCube } from './unit-cube.js';
 
@@ -10,12 +11,12 @@ import { spaceCube, tableCube, type PartialPoint, type Point, type UnitCube } fr
  * The candidate with the largest l / g that no earlier trial has. At random, as the sampler `random` does: a share of
  * the trials, those before there is a model, and those whose candidates were all had before.
  */
-export function tpeSpaceDraws(study: Study, settings: TpeSampler): DrawTrial {
-  const cube = spaceCube(study.space);
+export function tpeSpaceDraws(ground: DrawGround, settings: TpeSampler): DrawTrial {
+  const cube = spaceCube(ground.space);
   const modelOf = models(settings, cube);
-  const atRandom = randomDraws(study);
+  const atRandom = randomDraws(ground);
   return (index, earlier, observations) => {
-    const random = stream(study.seed, 'tpe', index);
+    const random = stream(ground.seed, 'tpe', index);
     const model = modelOf(earlier, observations, random);
     if (!model) return atRandom(index, earlier, observations);
     // Judged where they would be trained: a step's results lie in mid-cell, and so must the candidates.
@@ -32,7 +33,7 @@ export function tpeSpaceDraws(study: Study, settings: TpeSampler): DrawTrial {
 }
 
 /** The unused row with the largest l / g, the first on a tie; at random, the next unused one of the seeded order. */
-export function tpeTableDraws({ seed }: Study, settings: TpeSampler, table: readonly Config[]): DrawTrial {
+export function tpeTableDraws({ seed }: DrawGround, settings: TpeSampler, table: readonly Config[]): DrawTrial {
   const cube = tableCube(table);
   const modelOf = models(settings, cube);
   const at = shuffled(seed, table.length);

@@ -5,7 +5,7 @@
 import { density, normalReference, type Kde } from './kde.js';
 import { exp } from './math.js';
 import type { Stream } from './rng.js';
-import type { TpeSampler } from './study.js';
+import type { TpeSampler } from './samplers/tpe.js';
 import type { PartialPoint, Point } from './unit-cube.js';
 
 export interface ScoredPoint {

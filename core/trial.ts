@@ -24,6 +24,13 @@ export function trialId(bracket: string, index: number): string {
   return `${bracket}-t${String(index).padStart(3, '0')}`;
 }
 
+/** Another trial's checkpoint: the end of an epoch of that trial. */
+export interface Source {
+  /** Id of the trial. */
+  readonly trial: string;
+  readonly epoch: number;
+}
+
 /** How a value that is no number looked. */
 export type NonFinite = 'nan' | 'inf' | '-inf';
 

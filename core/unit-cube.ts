@@ -1,6 +1,6 @@
 /** Configurations as points of the unit cube, the space TPE's densities live in. */
 import { log } from './math.js';
-import { active, draw, logIntAxis, sorted, stepCount } from './space.js';
+import { active, draw, inOrder, logIntAxis, sorted, stepCount, type NamedParameter } from './space.js';
 import type { ChoiceParameter, Config, FloatParameter, IntParameter, Json, Parameter, SearchSpace } from './study.js';
 
 /** Coordinates: a number of [0, 1], or for a categorical dimension the 0-based index of the value. */
@@ -24,10 +24,10 @@ type Free = FloatParameter | IntParameter | ChoiceParameter;
 /** Just below 1: {@link draw} takes [0, 1). */
 const below1 = 1 - 1.1102230246251565e-16;
 
-/** Dimensions: the parameters that can take more than one value, in the order of the space. */
+/** Dimensions: the parameters that can take more than one value, {@link inOrder}. */
 export function spaceCube(space: SearchSpace): SpaceCube {
-  const all = Object.entries(space);
-  const free = all.filter((entry): entry is [string, Free] => isFree(entry[1]));
+  const all = inOrder(space);
+  const free = all.filter((entry: NamedParameter): entry is readonly [string, Free] => isFree(entry[1]));
   const dimensionOf = new Map(free.map(([name], dimension) => [name, dimension]));
   const valueAt = (parameter: Parameter, coordinate: number): Json =>
     parameter.type === 'choice'

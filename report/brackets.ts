@@ -2,6 +2,7 @@
 import type { BracketRecord, RoundRecord, StudyRecord } from '../core/record.js';
 import type { Fate } from '../core/trial.js';
 import { count, escape, plural, short } from './markup.js';
+import { roundWord } from './rounds.js';
 import { fates } from './trials.js';
 
 type Place = 'promoted' | Fate;
@@ -30,13 +31,13 @@ export function bracketsTable(record: StudyRecord): string {
   const index = new Map(record.trials.map((trial, i) => [trial.id, i]));
   const rungs = [...new Set(record.brackets.flatMap((bracket) => bracket.rounds.map((round) => round.to)))];
   rungs.sort((a, b) => a - b);
-  if (rungs.length === 0) return '<p class="quiet">No round was closed.</p>';
+  if (rungs.length === 0) return `<p class="quiet">No ${roundWord(record)} was closed.</p>`;
   const best = record.result.best;
   const bestIndex = best === null ? -1 : (index.get(best.trial) ?? -1);
   const rows = record.brackets.map((bracket) => {
     const cells = rungs.map((rung) => {
       const round = bracket.rounds.find((one) => one.to === rung);
-      return round ? cellOf(round, dotsOf(round, index, record), bestIndex) : '<td></td>';
+      return round ? cellOf(round, dotsOf(round, index, record), bestIndex, roundWord(record)) : '<td></td>';
     });
     return `<tr><th scope="row">${escape(bracket.id)}<small>${bracketFacts(bracket)}</small></th>${cells.join('')}</tr>`;
   });
@@ -55,13 +56,13 @@ function bracketFacts(bracket: BracketRecord): string {
   return `${plural(bracket.rounds[0]?.trials.length ?? 0, 'trial')}<br>${plural(epochs, 'epoch')}`;
 }
 
-function cellOf(round: RoundRecord, dots: readonly Dot[], best: number): string {
+function cellOf(round: RoundRecord, dots: readonly Dot[], best: number, word: string): string {
   const told = places
     .map((place) => [dots.filter((dot) => dot.place === place).length, place] as const)
     .filter(([many]) => many > 0)
     .map(([many, place]) => `${many} ${place}`)
     .join(', ');
-  const label = `${round.bracket} round ${round.index}, to epoch ${round.to}: ${told}. Arrow keys go from trial to trial.`;
+  const label = `${round.bracket} ${word} ${round.index}, to epoch ${round.to}: ${told}. Arrow keys go from trial to trial.`;
   const marks = dots.map(
     ({ trial, place }) => `<i class="d-${place}${trial === best ? ' top' : ''}" data-t="${trial}"></i>`
   );

@@ -1,31 +1,97 @@
-/** A study's record as files for other programs. */
-import { canonicalJson, type StudyRecord } from '../core/record.js';
-import { epochsOf, paramNames, paramOf } from './trials.js';
+/** A study's record as files for other programs, with what its trainers reported beside the objective. */
+import { stringify } from 'csv-stringify/sync';
+import { bestWithLate, type LateRecord } from '../core/late.js';
+import { canonicalJson, type StudyRecord, type TrialRecord } from '../core/record.js';
+import type { Config } from '../core/study.js';
+import { checkFormat } from './format.js';
+import { numberOf, reportedEpochs, reportedNames, type ReadEpochs, type ReportedEpoch } from './reported.js';
+import { epochsOf, exploitsOf, paramNames, paramOf } from './trials.js';
 
-/** RFC 4180: quoted when a comma, quote or line break is inside; an empty string is quoted, an absent value is not. */
-function cell(value: unknown): string {
-  if (value === undefined) return '';
-  const text = typeof value === 'string' || typeof value === 'number' ? String(value) : JSON.stringify(value);
-  return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+type Row = readonly unknown[];
+
+/** The files of a study's tables (docs/export.md has their columns). */
+interface Tables {
+  /** A row for every trial. */
+  readonly trials: string;
+  /** A row for every epoch of every trial, exact. */
+  readonly curves: string;
+  /** A row for every time a trial went on from another one's checkpoint; absent: none ever did. */
+  readonly lineage?: string;
+  /** A row for every step of the schedule behind the best result; absent: it has one configuration. */
+  readonly schedule?: string;
 }
 
-const lines = (rows: readonly (readonly unknown[])[]) =>
-  rows.map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
-
-/** `trials`: one row a trial, its configuration in columns `config.<name>`. `curves`: one row per trial and epoch, exact. */
-export function exportCsv(record: StudyRecord): { readonly trials: string; readonly curves: string } {
-  const names = paramNames(record);
-  const head = ['id', 'bracket', 'index', 'seed', 'fate', 'epochs', 'value', ...names.map((name) => `config.${name}`)];
-  const rows = record.trials.map((trial) => [
-    ...[trial.id, trial.bracket, trial.index, trial.seed, trial.fate],
-    ...[epochsOf(trial), trial.values.at(-1)],
-    ...names.map((name) => paramOf(trial, name)),
-  ]);
-  const curves = record.trials.flatMap((trial) => trial.values.map((value, i) => [trial.id, i + 1, value]));
-  return { trials: lines([head, ...rows]), curves: lines([['trial', 'epoch', 'value'], ...curves]) };
+/** RFC 4180; an absent value is empty, an empty string is quoted. */
+function csv(rows: readonly Row[]): string {
+  const cells = rows.map((row) => row.map((value) => (typeof value === 'object' ? JSON.stringify(value) : value)));
+  // A line break that ends no record is quoted too.
+  return stringify(cells, { record_delimiter: 'windows', quoted_match: /^$|[\r\n]/, cast: { boolean: String } });
 }
 
-/** The canonical record. */
+/** A row for each of `all`: what `cells` says, then its configuration in columns `config.<name>`. */
+function configCsv<One extends { readonly config: Config }>(
+  head: readonly string[],
+  all: readonly One[],
+  cells: (one: One) => Row
+): string {
+  const names = paramNames(all);
+  const rows = all.map((one) => [...cells(one), ...names.map((name) => paramOf(one, name))]);
+  return csv([[...head, ...names.map((name) => `config.${name}`)], ...rows]);
+}
+
+/** @throws RangeError for a record of another format */
+export function exportCsv(record: StudyRecord, read: ReadEpochs = () => []): Tables {
+  checkFormat(record);
+  const exploits = exploitsOf(record);
+  const schedule = record.result.best?.schedule;
+  return {
+    trials: configCsv(['id', 'bracket', 'index', 'seed', 'fate', 'epochs', 'value'], record.trials, (trial) => [
+      ...[trial.id, trial.bracket, trial.index, trial.seed, trial.fate],
+      ...[epochsOf(trial), trial.values.at(-1)],
+    ]),
+    curves: curvesCsv(record, read),
+    ...(exploits.length > 0
+      ? {
+          lineage: configCsv(
+            ['trial', 'epoch', 'donor', 'donorEpoch'],
+            exploits,
+            ({ trial, epoch, donor, donorEpoch = epoch }) => [trial, epoch, donor, donorEpoch]
+          ),
+        }
+      : {}),
+    ...(schedule ? { schedule: configCsv(['from', 'to'], schedule, ({ from, to }) => [from, to]) } : {}),
+  };
+}
+
+function curvesCsv({ trials }: StudyRecord, read: ReadEpochs): string {
+  const kept = trials.map((trial) => reportedEpochs(trial, epochsOf(trial), read));
+  const names = reportedNames(kept.flat());
+  const head = ['trial', 'epoch', 'value', 'seconds', 'host', 'attempt', ...names.map((name) => `reported.${name}`)];
+  return csv([head, ...trials.flatMap((trial, i) => epochRows(trial, kept[i] ?? [], names))]);
+}
+
+/** The epoch that diverged has a row too, without a value, when something was kept of it. */
+function epochRows(trial: TrialRecord, kept: readonly ReportedEpoch[], names: readonly string[]): Row[] {
+  const byEpoch = new Map(kept.map((one) => [one.epoch, one]));
+  const epochs = Math.max(trial.values.length, kept.at(-1)?.epoch ?? 0);
+  return Array.from({ length: epochs }, (_, i) => {
+    const own = byEpoch.get(i + 1);
+    const place = [own?.seconds, own?.host, own?.attempt];
+    return [trial.id, i + 1, trial.values[i], ...place, ...names.map((name) => numberOf(own, name))];
+  });
+}
+
+/**
+ * The canonical record.
+ * @throws RangeError for a record of another format
+ */
 export function exportJson(record: StudyRecord): string {
+  checkFormat(record);
   return canonicalJson(record);
+}
+
+/** Late retries of a study's trials, and the best when they count. */
+export function exportLate(record: StudyRecord, lates: readonly LateRecord[]): string {
+  const [asDecided, withLate] = [[], lates].map((counted) => bestWithLate(record, record.result.best, counted));
+  return canonicalJson({ asDecided, withLate, trials: lates });
 }

@@ -1,6 +1,11 @@
 /** What a study came to at a glance, above everything; how it was set up, below. */
+import { prunerOf } from '../core/pruners/index.js';
 import type { StudyRecord, StudyResult } from '../core/record.js';
-import { count, escape, mark, plural, short } from './markup.js';
+import { samplerOf } from '../core/samplers/index.js';
+import { schedulerOf } from '../core/schedulers/index.js';
+import { planOf } from '../core/study.js';
+import { count, escape, mark, plural, short, shown } from './markup.js';
+import { lowerIsBetter } from './scale.js';
 import { fates } from './trials.js';
 
 const endings: Record<StudyResult['ended'], string> = {
@@ -13,16 +18,16 @@ const endings: Record<StudyResult['ended'], string> = {
 
 export function headline(record: StudyRecord): string {
   const { best, ended } = record.result;
-  const { metric, mode } = record.objective;
+  const { metric } = record.objective;
   const chips = fates
     .filter((fate) => record.result.fates[fate] > 0)
     .map((fate) => `<span class="chip">${mark(fate)}${count(record.result.fates[fate])} ${fate}</span>`);
-  const { facts, meter } = record.scheduler.type === 'asha' ? ashaEpochs(record) : plannedEpochs(record);
+  const { facts, meter } = planOf(record).table().bounds ? plannedEpochs(record) : unboundedEpochs(record);
   return `<section class="headline">
 <h1>${escape(record.study)}</h1>
 <p class="ending ended-${ended}">${endings[ended]}</p>
 <dl class="facts">
-<div class="main"><dt>best ${escape(metric)}</dt><dd>${best ? short(best.value) : 'none'}<small>${best ? `${escape(best.trial)} at ${plural(best.budget, 'epoch')}${best.reachedMaxBudget ? '' : `, short of ${count(record.scheduler.maxBudget)}`}` : 'no trial reached a rung'}; ${mode === 'minimise' ? 'lower' : 'higher'} is better</small></dd></div>
+<div class="main"><dt>best ${escape(metric)}</dt><dd>${best ? short(best.value) : 'none'}<small>${best ? `${escape(best.trial)} at ${plural(best.budget, 'epoch')}${best.reachedMaxBudget ? '' : `, short of ${count(record.scheduler.maxBudget)}`}` : 'no trial reached a rung'}; ${lowerIsBetter(record.objective) ? 'lower' : 'higher'} is better</small></dd></div>
 ${facts}
 <div><dt>trials</dt><dd>${count(record.result.trials)}<small>${plural(record.brackets.length, 'bracket')}</small></dd></div>
 </dl>
@@ -41,8 +46,8 @@ function plannedEpochs(record: StudyRecord): EpochFacts {
   const spent = planned > 0 ? Math.min(epochs / planned, 1) : 1;
   const left = Math.max(planned - epochs, 0);
   const share = planned > 0 ? (100 * left) / planned : 0;
-  const without = record.predictor.type === 'none';
-  // Without a stopping rule only trials that diverge or fail train less than planned: nothing was saved.
+  const without = prunerOf(record.pruner).compares === undefined;
+  // Where nobody is asked about, only trials that diverge or fail train less than planned: nothing was saved.
   const saved = ended !== 'finished' ? 'of the plan not trained' : without ? 'not trained' : 'saved';
   return {
     facts:
@@ -52,8 +57,8 @@ function plannedEpochs(record: StudyRecord): EpochFacts {
   };
 }
 
-/** ASHA promotes before a rung is complete, so that no plan bounds its epochs. */
-function ashaEpochs({ result, scheduler }: StudyRecord): EpochFacts {
+/** Where trials are promoted before a rung is complete, no plan bounds the epochs. */
+function unboundedEpochs({ result, scheduler }: StudyRecord): EpochFacts {
   const all = result.trials * scheduler.maxBudget;
   const share = all > 0 ? (100 * (all - result.epochs)) / all : 0;
   return {
@@ -69,28 +74,23 @@ export function footer(record: StudyRecord): string {
   const facts = [
     `seed ${record.seed}`,
     schedulerFact(record),
-    predictorFact(record),
+    prunerFact(record),
     ...(result.duplicatesAvoided > 0 ? [`${plural(result.duplicatesAvoided, 'duplicate')} avoided`] : []),
     ...(result.duplicatesKept > 0 ? [`${plural(result.duplicatesKept, 'duplicate')} kept`] : []),
   ];
   return facts.map((fact) => `<span>${escape(fact)}</span>`).join('');
 }
 
-const schedulerNames = { hyperband: 'Hyperband', successiveHalving: 'successive halving', asha: 'ASHA' } as const;
-
+/** The scheduler with all it was told, R first. */
 function schedulerFact({ scheduler, sampler }: StudyRecord): string {
-  const drawn = sampler.type === 'random' ? '' : `, ${sampler.type} sampler`;
-  if (scheduler.type === 'full') return `full training to ${scheduler.maxBudget}${drawn}`;
-  const bohb = scheduler.type === 'hyperband' && sampler.type === 'tpe';
-  const name = bohb ? 'BOHB' : schedulerNames[scheduler.type];
-  return `${name}, R = ${scheduler.maxBudget}, eta = ${scheduler.eta}${bohb ? '' : drawn}`;
+  const { title, options } = schedulerOf(scheduler);
+  const name = samplerOf(sampler).nameWith?.[scheduler.type] ?? title;
+  const told = Object.entries(scheduler)
+    .filter(([key]) => key !== 'maxBudget' && Object.hasOwn(options, key))
+    .map(([key, value]) => `${key} = ${shown(value)}`);
+  return [name, `R = ${scheduler.maxBudget}`, ...told, `${sampler.type} sampler`].join(', ');
 }
 
-function predictorFact({ predictor, scheduler }: StudyRecord): string {
-  if (predictor.type === 'none') return 'no predictor';
-  if (predictor.type === 'median') return `median rule, at least ${plural(predictor.minTrials, 'trial')}`;
-  const quantum = predictor.model.type === 'annealer' ? 'Quantum-' : '';
-  const rule =
-    predictor.type === 'fast' ? 'Fast-Hyperband' : scheduler.type === 'asha' ? 'Swift-ASHA' : 'Swift-Hyperband';
-  return `${quantum}${rule} on ${predictor.model.type}, at least ${predictor.minCurves} curves`;
+function prunerFact({ pruner, scheduler }: StudyRecord): string {
+  return prunerOf(pruner).describe(pruner, schedulerOf(scheduler).title);
 }

@@ -1,32 +1,55 @@
 /** One self-contained HTML file of a study: nothing is fetched when it is opened, and no script but its own runs. */
 import { createHash } from 'node:crypto';
-import type { StudyRecord, TrialRecord } from '../core/record.js';
+import type { LateRecord } from '../core/late.js';
+import type { StudyRecord } from '../core/record.js';
+import { schedulerOf } from '../core/schedulers/index.js';
+import { planOf } from '../core/study.js';
 import { bracketsTable, placesOf } from './brackets.js';
 import { curvesNote, curvesSvg } from './curves.js';
+import { checkFormat } from './format.js';
 import { footer, headline } from './headline.js';
-import { count, embed, escape, mark, plural, short, shown, toYaml } from './markup.js';
+import { lateNote, lateTable } from './late.js';
+import { lineageTable, scheduleTable } from './lineage.js';
+import { count, embed, escape, mark } from './markup.js';
 import { decisionsFigure, decisionsTitle } from './predictions.js';
-import { roundsTable, roundWord } from './rounds.js';
+import { reportedByTrial, reportedNames, type ReadEpochs, type Reported } from './reported.js';
+import { roundsTable, sectionOf } from './rounds.js';
 import { script } from './script.js';
 import { style } from './style.js';
-import { epochsOf, fates, noteOf, paramNames, paramOf } from './trials.js';
+import { epochsOf, fates, noteOf, paramNames } from './trials.js';
+import { secondsAnEpoch, timeOf, trialsNote, trialsTable } from './trials-table.js';
+import { toYaml } from './yaml.js';
+
+const lineageNote =
+  "Every time a trial went on from another one's checkpoint, and with which configuration; the table of trials has what they drew.";
+const scheduleNote =
+  '<h3>Schedule</h3><p class="quiet">What came to this result, followed through the trials whose checkpoints were taken over: the configuration above is that of the last epochs.</p>';
 
 type Section = [id: string, title: string, about: string, body: string];
 
-/** The report of a finished study, or of the closed rounds of one that still runs. */
-export function reportHtml(record: StudyRecord): string {
+/**
+ * The report of a finished study, or of the closed rounds of one that still runs.
+ * @throws RangeError for a record of another format
+ */
+export function reportHtml(
+  record: StudyRecord,
+  read: ReadEpochs = () => [],
+  lates: readonly LateRecord[] = []
+): string {
+  checkFormat(record);
+  const reported = reportedByTrial(record.trials, read);
+  const lineage = lineageTable(record);
   const decisions = decisionsTitle(record);
   const sections: Section[] = [
     ['curves', 'Learning curves', curvesNote(record), curves(record)],
     ['brackets', 'Brackets', bracketsNote(record), placesLegend(record) + bracketsTable(record)],
     ...(decisions === null ? [] : [['predictions', decisions, '', decisionsFigure(record)] satisfies Section]),
-    [
-      'rounds',
-      `${roundWord(record) === 'rung' ? 'Rungs' : 'Rounds'}${decisions === null ? '' : ' and decision points'}`,
-      '',
-      roundsTable(record),
-    ],
-    ['trials', 'Trials', 'Longest trained first, then best; a column head sorts.', trialsTable(record)],
+    ['rounds', `${sectionOf(record)}${decisions === null ? '' : ' and decision points'}`, '', roundsTable(record)],
+    ...(lineage === null ? [] : [['lineage', 'Lineage', lineageNote, lineage] satisfies Section]),
+    ...(lates.length > 0
+      ? [['late', 'Late retries', lateNote(record, lates), lateTable(lates)] satisfies Section]
+      : []),
+    ['trials', 'Trials', trialsNote(reported), trialsTable(record, reported)],
   ];
   const hash = createHash('sha256').update(script).digest('base64');
   const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
@@ -51,7 +74,7 @@ ${sections.map(([id, title, about, body]) => `<section id="${id}"><h2>${title}</
 </main>
 <footer>${footer(record)}</footer>
 <div id="tip" role="status" aria-live="polite" hidden></div>
-<script type="application/json" id="data">${embed(dataOf(record))}</script>
+<script type="application/json" id="data">${embed(dataOf(record, reported))}</script>
 <script>${script}</script>
 </body>
 </html>
@@ -59,19 +82,29 @@ ${sections.map(([id, title, about, body]) => `<section id="${id}"><h2>${title}</
 }
 
 /** What the script shows of a trial and sorts by; exact, in trial order. */
-function dataOf(record: StudyRecord): unknown {
+function dataOf(record: StudyRecord, reported: ReadonlyMap<string, Reported>): unknown {
   return {
     metric: record.objective.metric,
-    params: paramNames(record),
-    trials: record.trials.map((trial) => ({
-      id: trial.id,
-      fate: trial.fate,
-      epochs: epochsOf(trial),
-      value: trial.values.at(-1) ?? null,
-      config: trial.config,
-      note: noteOf(trial),
-    })),
+    params: paramNames(record.trials),
+    numbers: reportedNames(reported.values()),
+    trials: record.trials.map((trial) => {
+      const own = reported.get(trial.id);
+      return {
+        id: trial.id,
+        fate: trial.fate,
+        epochs: epochsOf(trial),
+        value: trial.values.at(-1) ?? null,
+        config: trial.config,
+        note: noteOf(trial),
+        ...(own ? reportedData(own) : {}),
+      };
+    }),
   };
+}
+
+function reportedData(reported: Reported): object {
+  const { values, seconds, host } = reported;
+  return { numbers: values, seconds, epochSeconds: secondsAnEpoch(reported), time: timeOf(seconds), host };
 }
 
 function bestConfig(record: StudyRecord): string {
@@ -90,7 +123,7 @@ function bestConfig(record: StudyRecord): string {
     ([id, name, text], i) =>
       `<pre id="best-${id}" tabindex="0" aria-label="Best configuration as ${name}"${i === 0 ? '' : ' hidden'}>${escape(text)}</pre>`
   );
-  return `<div class="code"><div class="bar"><span class="quiet">${escape(best.trial)}${seed === undefined ? '' : `, seed ${seed}`}</span><fieldset class="switch"><legend class="hidden">Format</legend>${choices.join('')}</fieldset><button type="button" id="copy">Copy</button></div>${texts.join('')}</div>`;
+  return `<div class="code"><div class="bar"><span class="quiet">${escape(best.trial)}${seed === undefined ? '' : `, seed ${seed}`}</span><fieldset class="switch"><legend class="hidden">Format</legend>${choices.join('')}</fieldset><button type="button" id="copy">Copy</button></div>${texts.join('')}</div>${best.schedule ? scheduleNote + scheduleTable(best.schedule) : ''}`;
 }
 
 function curves(record: StudyRecord): string {
@@ -104,50 +137,14 @@ function curves(record: StudyRecord): string {
   return `<div class="toggles" role="group" aria-label="Show curves by fate">${toggles.join('')}</div><div class="scroll plot">${curvesSvg(record)}</div>`;
 }
 
-function bracketsNote({ scheduler }: StudyRecord): string {
-  const early = ' ASHA promotes while a rung still fills: some that were promoted rank lower in the end.';
-  return `One dot a trial, ranked best first.${scheduler.type === 'asha' ? early : ''}`;
+function bracketsNote(record: StudyRecord): string {
+  const { step, title } = schedulerOf(record.scheduler);
+  const early = ` ${title} promotes while a rung still fills: some that were promoted rank lower in the end.`;
+  return `One dot a trial, ranked best first.${step === 'rung' && !planOf(record).keepsAll ? early : ''}`;
 }
 
 function placesLegend(record: StudyRecord): string {
   return `<p class="chips">${placesOf(record)
     .map((place) => `<span class="chip">${mark(place)}${place}</span>`)
     .join('')}</p>`;
-}
-
-function trialsTable(record: StudyRecord): string {
-  if (record.trials.length === 0) return '<p class="quiet">No trial was proposed.</p>';
-  const names = paramNames(record);
-  const noted = record.trials.some((trial) => noteOf(trial) !== '');
-  const numeric = names.map((name) =>
-    record.trials.every((trial) => ['number', 'undefined'].includes(typeof paramOf(trial, name)))
-  );
-  const heads: [key: string, name: string, number: boolean][] = [
-    ['id', 'trial', false],
-    ['fate', 'fate', false],
-    ['epochs', 'epochs', true],
-    ['value', record.objective.metric, true],
-    ...names.map((name, i): [string, string, boolean] => [`param ${i}`, name, numeric[i] === true]),
-    ...(noted ? [['note', 'note', false] as [string, string, boolean]] : []),
-  ];
-  const sign = record.objective.mode === 'minimise' ? 1 : -1;
-  const better = (a: TrialRecord, b: TrialRecord) => sign * ((a.values.at(-1) ?? 0) - (b.values.at(-1) ?? 0)) || 0;
-  const order = record.trials
-    .map((trial, index) => ({ trial, index }))
-    .sort((a, b) => b.trial.values.length - a.trial.values.length || better(a.trial, b.trial) || a.index - b.index);
-  const best = record.result.best?.trial;
-  const rows = order.map(({ trial, index }) => {
-    const value = trial.values.at(-1);
-    const params = names.map((name, i) => {
-      const text = escape(shown(paramOf(trial, name)));
-      return `<td${numeric[i] ? ' class="n"' : ''}${text.length > 36 ? ` title="${text}"` : ''}>${text}</td>`;
-    });
-    const note = noted ? `<td class="wrap">${escape(noteOf(trial))}</td>` : '';
-    return `<tr data-r="${index}"${trial.id === best ? ' class="best"' : ''}><th scope="row">${escape(trial.id)}</th><td>${mark(trial.fate)}${trial.fate}</td><td class="n">${epochsOf(trial)}</td><td class="n">${value === undefined ? '' : short(value)}</td>${params.join('')}${note}</tr>`;
-  });
-  const headCells = heads.map(
-    ([key, name, number]) =>
-      `<th scope="col"${number ? ' class="n"' : ''} data-key="${key}"><button type="button">${escape(name)}</button></th>`
-  );
-  return `<p class="filter"><label>Filter <input type="search" id="filter" autocomplete="off" spellcheck="false" placeholder="id, fate or value"></label> <output id="matches">${plural(order.length, 'trial')}</output></p><div class="scroll tall" tabindex="0" role="region" aria-label="Trials"><table id="table"><thead><tr>${headCells.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }

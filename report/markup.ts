@@ -1,5 +1,5 @@
 /** Text, numbers and data on their way into HTML. */
-import type { Config, Json } from '../core/study.js';
+import type { Json } from '../core/study.js';
 
 /** For element content and quoted attributes alike; control characters that HTML forbids become U+FFFD. */
 export function escape(text: string): string {
@@ -50,35 +50,4 @@ export function shown(value: Json | undefined): string {
   if (value === undefined) return '';
   if (typeof value === 'number') return short(value);
   return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-const ambiguous = /^(y|n|yes|no|on|off|true|false|null|nan|inf|infinity|e[-+]?\d+)$/i;
-
-/**
- * YAML that 1.1 and 1.2 readers take alike: anything a reader could mistake is quoted, and an exponent has the point
- * without which PyYAML reads a string.
- */
-export function toYaml(config: Config): string {
-  const entries = Object.entries(config);
-  return entries.length === 0
-    ? '{}\n'
-    : entries.map(([name, value]) => `${yamlText(name)}: ${yamlValue(value)}\n`).join('');
-}
-
-function yamlValue(value: Json): string {
-  if (typeof value === 'string') return yamlText(value);
-  if (typeof value === 'number') return JSON.stringify(value).replace(/^(-?\d+)e/, '$1.0e');
-  if (value === null || typeof value === 'boolean') return String(value);
-  if (Array.isArray(value)) return `[${value.map(yamlValue).join(', ')}]`;
-  return `{${Object.entries(value)
-    .map(([name, inner]) => `${yamlText(name)}: ${yamlValue(inner as Json)}`)
-    .join(', ')}}`;
-}
-
-function yamlText(text: string): string {
-  if (/^[A-Za-z_][\w-]*$/.test(text) && !ambiguous.test(text)) return text;
-  return JSON.stringify(text).replace(
-    /[\x7f-\x9f\u2028\u2029\ufeff]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`
-  );
 }

@@ -1,17 +1,20 @@
 /** Decision points: what was predicted or measured there, what was decided, and what came of it. */
+import { prunerOf } from '../core/pruners/index.js';
 import type { StudyRecord } from '../core/record.js';
 import { count, escape, short } from './markup.js';
 import { roundWord, roundsOf } from './rounds.js';
+import { lowerIsBetter } from './scale.js';
 import { scatter, type Mark } from './scatter.js';
 
 /** What the figure is called; null for a study whose trials nobody is asked about. */
-export function decisionsTitle({ predictor }: StudyRecord): string | null {
-  if (predictor.type === 'none') return null;
-  return predictor.type === 'median' ? 'Values against the median' : 'Predictions against truth';
+export function decisionsTitle({ pruner }: StudyRecord): string | null {
+  const { compares } = prunerOf(pruner);
+  if (compares === undefined) return null;
+  return compares === 'loss' ? 'Values against thresholds' : 'Predictions against truth';
 }
 
 export function decisionsFigure(record: StudyRecord): string {
-  return record.predictor.type === 'median' ? medianFigure(record) : predictionsFigure(record);
+  return prunerOf(record.pruner).compares === 'loss' ? valuesFigure(record) : predictionsFigure(record);
 }
 
 /** Truth across, prediction up; a tick at the left for each trial that was stopped, whose truth nobody knows. */
@@ -33,8 +36,9 @@ function predictionsFigure(record: StudyRecord): string {
     x: `true ${metric} at the rung`,
     y: `predicted ${metric}`,
   };
-  const often =
-    record.predictor.type === 'fast' ? ' Trials are asked about after every epoch: their last answer is shown.' : '';
+  const often = prunerOf(record.pruner).onePerRound
+    ? ' Trials are asked about after every epoch: their last answer is shown.'
+    : '';
   return figure(
     // A trial that went on and never reached its rung has no truth, and is no stopped one either.
     scatter(
@@ -52,28 +56,27 @@ function predictionsFigure(record: StudyRecord): string {
   );
 }
 
-/** The median of earlier trials across, the trial's own value up, both at the decision point. */
-function medianFigure(record: StudyRecord): string {
-  const { metric: plain, mode } = record.objective;
+/** The value a trial had to beat across, its own up, both at the decision point. */
+function valuesFigure(record: StudyRecord): string {
   const marks = marksOf(record, ({ threshold, epoch }, values, { decision }) => {
     const value = values[(epoch ?? decision?.epoch ?? 0) - 1];
     if (threshold === undefined || value === undefined) return null;
-    return { x: threshold, y: value, told: `had ${short(value)}, the median ${short(threshold)}` };
+    return { x: threshold, y: value, told: `had ${short(value)}, the threshold ${short(threshold)}` };
   });
   if (marks.length === 0) {
     return '<p class="quiet">No trial was compared: too few came to a decision point before it.</p>';
   }
-  const metric = escape(plain);
+  const metric = escape(record.objective.metric);
   const names = {
-    figure: `${metric} at the decision point against the median of earlier trials`,
-    x: `median ${metric} of earlier trials`,
+    figure: `${metric} at the decision point against the threshold there`,
+    x: `threshold for ${metric}`,
     y: `${metric} at the decision point`,
   };
   return figure(
     scatter(marks, names, record.objective),
     [['compared', count(marks.length)], ...fatesOf(marks)],
-    `A dot is a trial at its decision point: ${mode === 'minimise' ? 'above' : 'below'} the diagonal it is worse than the median of ` +
-      'those before it there, and stops.'
+    `A dot is a trial at its decision point: ${lowerIsBetter(record.objective) ? 'above' : 'below'} the diagonal it was ` +
+      'worse than its threshold, and stopped.'
   );
 }
 

@@ -1,5 +1,5 @@
 /** From metric values to places in a plot. */
-import type { Objective } from '../core/study.js';
+import { modeOf, type Objective } from '../core/objectives/index.js';
 
 export interface Scale {
   readonly log: boolean;
@@ -11,24 +11,28 @@ export interface Scale {
   readonly cut: boolean;
 }
 
-/** A range of positive values this wide is drawn on a logarithmic scale, which spreads the small ones. */
-const wide = { minimise: 10, maximise: 1000 };
+/** Whether a smaller value of the metric is the better one. */
+export function lowerIsBetter(objective: Objective): boolean {
+  const { loss } = modeOf(objective);
+  return loss(0) < loss(1);
+}
 
 /** Covers `values`; the best ones always, the worst ones unless few of them would press all others together. */
 export function scaleOf(values: readonly number[], objective: Objective): Scale {
   const all = values.filter(Number.isFinite).sort((a, b) => a - b);
   const first = all[0] ?? 0;
   const last = all.at(-1) ?? 1;
-  const log = first > 0 && last / first >= wide[objective.mode];
+  const lower = lowerIsBetter(objective);
+  // A range of positive values this wide is drawn on a logarithmic scale, which spreads the small ones.
+  const log = first > 0 && last / first >= (lower ? 10 : 1000);
   const to = log ? Math.log10 : (value: number) => value;
-  const minimise = objective.mode === 'minimise';
   const part = (share: number) => to(all[Math.round(share * Math.max(all.length - 1, 0))] ?? first);
   let [low, high] = [to(first), to(last)];
-  const [near, far] = minimise ? [part(0.95), high] : [part(0.05), low];
-  const best = minimise ? low : high;
+  const [near, far] = lower ? [part(0.95), high] : [part(0.05), low];
+  const best = lower ? low : high;
   const cut = all.length > 20 && Math.abs(far - near) > 1.5 * Math.abs(near - best) && near !== best;
-  if (cut && minimise) high = near;
-  if (cut && !minimise) low = near;
+  if (cut && lower) high = near;
+  if (cut && !lower) low = near;
   if (!(high > low)) [low, high] = [low - Math.max(Math.abs(low), 1) / 2, high + Math.max(Math.abs(high), 1) / 2];
   const margin = 0.04 * (high / 2 - low / 2);
   [low, high] = [Math.max(low - margin, -Number.MAX_VALUE), Math.min(high + margin, Number.MAX_VALUE)];

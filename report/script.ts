@@ -64,8 +64,13 @@ export const script = String.raw`'use strict';
       const value = own(trial.config, name);
       if (value !== undefined) facts.append(make('dt', name), make('dd', text(value)));
     }
+    // The table has the others.
+    for (const name of data.numbers.slice(0, 8)) {
+      const value = own(trial.numbers ?? {}, name);
+      if (value !== undefined) facts.append(make('dt', name), make('dd', value === null ? 'not finite' : text(value)));
+    }
     const value = trial.value === null ? 'no value' : data.metric + ' ' + text(trial.value);
-    const lines = [trial.fate + ' after ' + trial.epochs + (trial.epochs === 1 ? ' epoch, ' : ' epochs, ') + value, mark.dataset.p, trial.note];
+    const lines = [trial.fate + ' after ' + trial.epochs + (trial.epochs === 1 ? ' epoch, ' : ' epochs, ') + value, trial.host === undefined ? '' : trial.time + ', last on ' + trial.host, mark.dataset.p, trial.note];
     tip.replaceChildren(make('b', trial.id), ...lines.filter(Boolean).map((line) => make('p', line)), facts);
     tip.hidden = false;
     const left = x + 16 + tip.offsetWidth > innerWidth ? Math.max(x - 16 - tip.offsetWidth, 4) : x + 16;
@@ -143,7 +148,8 @@ export const script = String.raw`'use strict';
   const keyOf = (index, key) => {
     const trial = data.trials[index];
     if (key === 'id') return index;
-    const value = key.startsWith('param ') ? own(trial.config, data.params[Number(key.slice(6))]) : trial[key];
+    const [kind, place] = key.split(' ');
+    const value = kind === 'param' ? own(trial.config, data.params[place]) : kind === 'number' ? own(trial.numbers ?? {}, data.numbers[place]) : trial[key];
     return value === undefined || value === null || value === '' ? null : typeof value === 'number' ? value : text(value);
   };
   const compare = (a, b) => (typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a === 'number' ? -1 : 1);

@@ -15,7 +15,7 @@ main{max-width:1120px;margin:0 auto;padding:1.75rem 1rem 1rem}
 section{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1.2rem 1.4rem 1.4rem;margin:0 0 1.1rem}
 section.headline{background:none;border:0;padding:0 0 .4rem}
 h1{margin:0;font-size:1.9rem;line-height:1.2;letter-spacing:-.02em;overflow-wrap:anywhere}
-h2{margin:0 0 .6rem;font-size:1.08rem;letter-spacing:-.01em}
+h2{margin:0 0 .6rem;font-size:1.08rem;letter-spacing:-.01em}h3{margin:1.1rem 0 .2rem;font-size:.95rem}
 small{font-size:.8rem;color:var(--soft);font-weight:400}
 .quiet{color:var(--soft);font-size:.88rem;margin:0 0 .7rem}h2+.quiet{margin-top:-.35rem}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}

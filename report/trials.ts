@@ -1,19 +1,34 @@
 /** What every view of a record asks of its trials. */
-import type { StudyRecord, TrialRecord } from '../core/record.js';
-import type { Json } from '../core/study.js';
+import type { ExploitRecord, StudyRecord, TrialRecord } from '../core/record.js';
+import type { Config, Json } from '../core/study.js';
 import type { Fate } from '../core/trial.js';
 
 /** In the order in which they are listed; drawn the other way round, so that the completed lie on top. */
 export const fates: readonly Fate[] = ['completed', 'outranked', 'stopped', 'diverged', 'failed', 'unfinished'];
 
-/** Names of all parameters, in the order in which trials first have them. */
-export function paramNames(record: StudyRecord): string[] {
-  return [...new Set(record.trials.flatMap((trial) => Object.keys(trial.config)))];
+/** A trial, or a stretch of one: an exploit, a step of a schedule. */
+interface Configured {
+  readonly config: Config;
 }
 
-/** A trial's own value of a parameter; undefined where its condition does not hold. */
-export function paramOf(trial: TrialRecord, name: string): Json | undefined {
-  return Object.hasOwn(trial.config, name) ? trial.config[name] : undefined;
+/** Names of all parameters, in the order in which the configurations first have them. */
+export function paramNames(all: readonly Configured[]): string[] {
+  return [...new Set(all.flatMap(({ config }) => Object.keys(config)))];
+}
+
+/** Its own value of a parameter; undefined where the parameter's condition does not hold. */
+export function paramOf({ config }: Configured, name: string): Json | undefined {
+  return Object.hasOwn(config, name) ? config[name] : undefined;
+}
+
+/** An exploit with the trial that went on from another one's checkpoint. */
+export interface Exploit extends ExploitRecord {
+  readonly trial: string;
+}
+
+/** Every exploit of a study, trial by trial; none unless it was population-based. */
+export function exploitsOf(record: StudyRecord): Exploit[] {
+  return record.trials.flatMap(({ id, lineage = [] }) => lineage.map((exploit) => ({ trial: id, ...exploit })));
 }
 
 /** Epochs it trained: the one that diverged counts. */

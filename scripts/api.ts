@@ -6,44 +6,52 @@
  * console.log((await waitForResult(name)).best);
  */
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import {
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowFailedError,
-  WorkflowNotFoundError,
-  type Client,
-} from '@temporalio/client';
-import type { StudyRecord, StudyResult } from '../core/record.js';
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { ScheduleStep, StudyRecord, StudyResult } from '../core/record.js';
+import type { RoundView } from '../core/engine/scheduler.js';
+import { audit, type Finding } from '../core/audit.js';
+import { auditLate, lateView, type LateView } from '../core/late.js';
 import type { Study } from '../core/study.js';
+import { readLates } from '../activities/late-store.js';
 import { listRecords, readRecord, recordFile, studyFolder } from '../activities/record-store.js';
 import { reportHtml } from '../report/html.js';
+import { exploitsOf, type Exploit } from '../report/trials.js';
 import { formatProblems, loadStudy } from '../study/load.js';
 import { parseStudy } from '../study/parse.js';
+import { readEpochs, type EpochLine } from '../trainers/epoch-log.js';
 import {
   queryNames,
   taskQueues,
   updateNames,
   workflowIds,
   workflowTypes,
-  type BracketStatus,
   type Progress,
-  type RoundStatus,
   type StudyStatus,
   type TrialRow,
-  type TrialsAnswer,
 } from '../workflows/messages.js';
-import { schedulerText, searchAttributesOf, soFar } from '../workflows/web-ui.js';
+import { memoOf, schedulerText, searchAttributesOf } from '../workflows/web-ui.js';
 import { query, send, unknownStudy } from './ask.js';
-import { grpcCode, withClient } from './connect.js';
+import { withClient } from '../cluster/connect.js';
 import { deleteWorkflows } from './delete-workflows.js';
-import { CliError } from './errors.js';
+import { CliError } from '../cluster/errors.js';
+import { lateCandidates, lateRecords, lateResults, refuseDiverged, retryLate, type LateResults } from './late.js';
+import { hasFailed, isOver, resultOf } from './outcome.js';
 import { recordedStatus } from './recorded.js';
-import { stateDir } from './state.js';
+import { stateDir } from '../cluster/state.js';
+import { silent, troublesOf, troubleText, type Trouble } from '../cluster/troubles.js';
 
 export type { Study } from '../core/study.js';
 export type { StudyResult, StudyRecord, TrialRecord } from '../core/record.js';
 export type { StudyStatus, TrialRow } from '../workflows/messages.js';
-export { planStudy, type StudyPlan } from '../core/plan.js';
-export { CliError } from './errors.js';
+export type { EpochLine } from '../trainers/epoch-log.js';
+export { planOf } from '../core/study.js';
+export type { StudyPlan } from '../core/engine/plan.js';
+export { recoverStudy } from './recover.js';
+export type { LateResults } from './late.js';
+export type { LateView } from '../core/late.js';
+export type { Finding } from '../core/audit.js';
+export type { Trouble } from '../cluster/troubles.js';
+export { CliError } from '../cluster/errors.js';
 
 /** The canonical record of a study, beyond Temporal's retention; partial while it runs, null when there is none. */
 export function getRecord(name: string): StudyRecord | null {
@@ -52,8 +60,16 @@ export function getRecord(name: string): StudyRecord | null {
 
 /** Writes one self-contained HTML file and gives its name. @throws CliError when there is no record */
 export function writeReport(name: string, file: string): string {
-  writeFileSync(file, reportHtml(recorded(name)));
+  writeFileSync(
+    file,
+    reportHtml(recorded(name), (trial) => getEpochs(name, trial), lateRecords(name))
+  );
   return file;
+}
+
+/** A trial's epochs with every number that was reported beside the objective; none of a replay. */
+export function getEpochs(name: string, trial: string): EpochLine[] {
+  return readEpochs(studyFolder(stateDir(), name), trial);
 }
 
 /** @throws CliError when there is no record */
@@ -79,7 +95,7 @@ export async function startStudy(source: string | object): Promise<Study> {
   await withClient(async (client) => {
     if (readRecord(stateDir(), study.name)) {
       throw new CliError(
-        `a study named ${study.name} exists. Fix: another name (--name), or \`everband delete ${study.name}\`.`
+        `a study named ${study.name} exists. Fix: another name (--name), \`everband start --recover ${study.name}\` if its server has lost it, or \`everband delete ${study.name}\`.`
       );
     }
     try {
@@ -89,8 +105,8 @@ export async function startStudy(source: string | object): Promise<Study> {
         args: [study],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
         workflowIdConflictPolicy: 'FAIL',
-        staticSummary: `${study.name}: ${schedulerText(study.scheduler)}, sampler ${study.sampler.type}, predictor ${study.predictor.type}, seed ${study.seed}`,
-        memo: { seed: study.seed, scheduler: study.scheduler, predictor: study.predictor },
+        staticSummary: `${study.name}: ${schedulerText(study.scheduler)}, sampler ${study.sampler.type}, pruner ${study.pruner.type}, seed ${study.seed}`,
+        memo: memoOf(study),
         typedSearchAttributes: searchAttributesOf(study, { phase: 'preparing' }),
       });
     } catch (error) {
@@ -118,33 +134,33 @@ export async function waitForResult(name: string): Promise<StudyResult> {
   return withClient((client) => resultOf(client, name));
 }
 
-export async function resultOf(client: Client, name: string): Promise<StudyResult> {
-  for (;;) {
-    try {
-      return (await client.workflow.getHandle(workflowIds.study(name)).result()) as StudyResult;
-    } catch (error) {
-      if (error instanceof WorkflowNotFoundError) throw unknownStudy(name);
-      if (error instanceof WorkflowFailedError) throw new CliError(`study ${name} failed: ${rootMessage(error)}`);
-      if (!['UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(grpcCode(error) ?? '')) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-    }
-  }
-}
-
-function rootMessage(error: Error): string {
-  const { cause } = error;
-  return cause instanceof Error ? rootMessage(cause) : error.message;
-}
-
-/** How a study stands; running brackets answer for themselves, a closed study's record for it. */
+/** How a study stands; a closed study's record answers for it. @throws CliError with the troubles when it cannot answer */
 export async function getStatus(name: string): Promise<StudyStatus> {
+  return (await getStanding(name)).status;
+}
+
+/** How a study stands and what keeps it from going on. @throws CliError with the troubles when it cannot answer */
+export async function getStanding(
+  name: string
+): Promise<{ readonly status: StudyStatus; readonly troubles: readonly Trouble[] }> {
   const closed = await closedStatus(name);
-  if (closed) return closed;
+  if (closed) return { status: closed, troubles: [] };
   return withClient(async (client) => {
     // One that failed has no more to say than why.
     if (await hasFailed(client, name)) await resultOf(client, name);
-    return statusOf(client, name);
+    const troubles = await troublesOf(client, name);
+    if (silent(troubles).has(workflowIds.study(name))) throw inTrouble(troubles);
+    const status = await statusOf(client, name).catch(async (error: unknown) => {
+      // What nobody answered for seconds may have come to more meanwhile.
+      const now = await troublesOf(client, name);
+      throw now.length > 0 ? inTrouble(now) : error;
+    });
+    return { status, troubles };
   });
+}
+
+function inTrouble(troubles: readonly Trouble[]): CliError {
+  return new CliError(troubles.map(troubleText).join('\n'));
 }
 
 /** A closed study out of its record: no worker, server or history needed. */
@@ -153,62 +169,62 @@ export async function closedStatus(name: string): Promise<StudyStatus | null> {
   return status && !(await isRunning(name)) ? status : null;
 }
 
-async function hasFailed(client: Client, name: string): Promise<boolean> {
-  const { status } = await client.workflow
-    .getHandle(workflowIds.study(name))
-    .describe()
-    .catch((error: unknown) => {
-      throw error instanceof WorkflowNotFoundError ? unknownStudy(name) : error;
-    });
-  return !['RUNNING', 'COMPLETED', 'CONTINUED_AS_NEW'].includes(status.name);
+async function isRunning(name: string): Promise<boolean> {
+  return withClient((client) => isRunningAt(client, name)).catch(() => false);
 }
 
-async function isRunning(name: string): Promise<boolean> {
-  return withClient(async (client) => {
+/** @throws CliError when neither server nor record knows the study */
+async function isRunningAt(client: Client, name: string): Promise<boolean> {
+  try {
     const { status } = await client.workflow.getHandle(workflowIds.study(name)).describe();
     return status.name === 'RUNNING';
-  }).catch(() => false);
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    if (!readRecord(stateDir(), name)) throw unknownStudy(name);
+    return false;
+  }
 }
 
 export async function statusOf(client: Client, name: string): Promise<StudyStatus> {
-  const status = await query<StudyStatus>(client, name, workflowIds.study(name), queryNames.status);
-  const brackets = await Promise.all(
-    status.brackets.map(async (bracket) => {
-      if (bracket.state !== 'running') return bracket;
-      const id = workflowIds.bracket(name, bracket.id);
-      return query<BracketStatus>(client, name, id, queryNames.status).catch(() => bracket);
-    })
-  );
-  return soFar({ ...status, brackets });
+  return query<StudyStatus>(client, name, workflowIds.study(name), queryNames.status);
 }
 
-/** Every trial of the study, in order of brackets. */
+/**
+ * Every trial of the study that is in its record, in order of brackets; while the study runs, those of closed rounds
+ * with what they have come to, and those under way with their configurations.
+ */
 export async function getTrials(name: string): Promise<TrialRow[]> {
-  if (await closedStatus(name)) return recordedTrials(name);
-  return withClient(async (client) => {
-    const status = await statusOf(client, name);
-    // Thousands of trials pass through the workflow of an ASHA study; their record grows as they end.
-    if (status.brackets.some((bracket) => bracket.asynchronous)) return recordedTrials(name);
-    const rows: TrialRow[] = [];
-    for (const bracket of status.brackets) {
-      const id = workflowIds.bracket(name, bracket.id);
-      for (let offset = 0; ; offset += 200) {
-        const answer = await query<TrialsAnswer>(client, name, id, queryNames.trials, { offset, limit: 200 });
-        rows.push(...answer.rows);
-        if (offset + 200 >= answer.total) break;
-      }
-    }
-    return rows;
-  });
+  if (!listRecords(stateDir()).includes(name)) await getStatus(name);
+  return recordedTrials(name);
+}
+
+/** What is wrong with the record of a closed study, decisions first; nothing when all of it follows. */
+export function auditStudy(name: string): Finding[] {
+  if (!existsSync(recordFile(stateDir(), name))) {
+    recorded(name);
+    throw new CliError(
+      `study ${name} has not ended: its record is audited once it has. Fix: \`everband watch ${name}\`.`
+    );
+  }
+  const record = recorded(name);
+  const { lates, wrong } = readLates(stateDir(), name);
+  return [
+    ...audit(record),
+    ...lates.flatMap((late) => auditLate(record, late)),
+    ...wrong.map(({ trial, says }) => ({ of: `late ${trial}`, says })),
+  ];
 }
 
 function recordedTrials(name: string): TrialRow[] {
+  const lates = new Map(readLates(stateDir(), name).lates.map((late) => [late.trial, lateView(late)]));
   return recorded(name).trials.map((trial) => ({
     id: trial.id,
     config: trial.config,
     fate: trial.fate,
     epochs: trial.divergedAt ?? trial.values.length,
     value: trial.values.at(-1) ?? null,
+    ...(trial.lineage ? { lineage: trial.lineage } : {}),
+    ...(lates.has(trial.id) ? { late: lates.get(trial.id) as LateView } : {}),
   }));
 }
 
@@ -216,22 +232,30 @@ function recordedTrials(name: string): TrialRow[] {
 export interface TrainingNow {
   readonly workflowId: string;
   readonly bracket: string;
-  readonly round: RoundStatus;
+  /** Null where trials come to rungs one by one. */
+  readonly round: RoundView | null;
   readonly progress: Progress;
 }
 
-/** Every running round and shard of a study. */
-export async function trainingNow(client: Client, status: StudyStatus): Promise<TrainingNow[]> {
+/** Every running round and shard of a study that can answer; the study itself where trials train without rounds. */
+export async function trainingNow(
+  client: Client,
+  status: StudyStatus,
+  troubles: readonly Trouble[] = []
+): Promise<TrainingNow[]> {
+  const mute = silent(troubles);
   const name = status.study?.name ?? '';
   const found: TrainingNow[] = [];
   for (const bracket of status.brackets) {
-    for (const round of bracket.rounds) {
-      if (round.state !== 'running') continue;
-      if (bracket.asynchronous && round.index > 0) break;
-      const queue = [
-        bracket.asynchronous ? workflowIds.bracket(name, bracket.id) : workflowIds.round(name, bracket.id, round.index),
-      ];
+    const running = bracket.rounds.filter(({ state }) => state === 'running');
+    const places =
+      bracket.step === 'rung'
+        ? running.slice(0, 1).map(() => ({ id: workflowIds.study(name), round: null }))
+        : running.map((round) => ({ id: workflowIds.round(name, bracket.id, round.index), round }));
+    for (const { id: first, round } of places) {
+      const queue = [first];
       for (let id = queue.shift(); id; id = queue.shift()) {
+        if (mute.has(id)) continue;
         const progress = await query<Progress>(client, name, id, queryNames.progress).catch(() => null);
         if (!progress) continue;
         found.push({ workflowId: id, bracket: bracket.id, round, progress });
@@ -248,37 +272,107 @@ export const stopStudy = (name: string) => update(name, updateNames.stop);
 export const setParallelism = (name: string, parallelism: number) =>
   update(name, updateNames.setParallelism, { parallelism });
 
-/** Puts parked trials back; all of them when none is named. Gives a line for each. */
-export async function retryTrials(name: string, trial: string | null, resetCheckpoint: boolean): Promise<string[]> {
-  return parkedUpdate(name, trial, updateNames.retryTrial, { resetCheckpoint });
+/**
+ * Tries trials again that failed: a parked one goes on where it is; one whose round or study has closed is retried late,
+ * which changes nothing that was decided. All of them when none is named. Gives a line for each.
+ * `queue`: task queue of the workers that are to train it.
+ */
+export async function retryTrials(
+  name: string,
+  trial: string | null,
+  resetCheckpoint: boolean,
+  queue: string | null = null
+): Promise<string[]> {
+  return withClient(async (client) => {
+    const running = await isRunningAt(client, name);
+    const wanted = (running ? await parkedTrials(client, name) : []).filter(
+      (one) => trial === null || one.trial === trial
+    );
+    const argument = { resetCheckpoint, ...(queue === null ? {} : { queue }) };
+    const parked = new Set(wanted.map((one) => one.trial));
+    const late =
+      trial === null
+        ? lateCandidates(name, 'failed').filter((one) => !parked.has(one))
+        : [trial].filter((one) => !parked.has(one));
+    if (wanted.length + late.length === 0) {
+      throw new CliError(`no trial of ${name} is parked, and none has failed in a round that has closed.`);
+    }
+    const ask = { reset: resetCheckpoint, queue };
+    return answersOf(trial === null, [
+      ...wanted.map((one) => () => {
+        return send(client, name, one.workflowId, updateNames.retryTrial, { trial: one.trial, ...argument });
+      }),
+      ...late.map((one) => () => retryLate(client, name, running, one, ask)),
+    ]);
+  });
+}
+
+/** Retries every trial late that diverged. @throws CliError without a reset or a queue: they would diverge again */
+export async function retryDiverged(name: string, resetCheckpoint: boolean, queue: string | null): Promise<string[]> {
+  recorded(name);
+  const diverged = lateCandidates(name, 'diverged');
+  if (diverged.length === 0) throw new CliError(`no trial of ${name} has diverged in a round that has closed.`);
+  if (!resetCheckpoint && queue === null) refuseDiverged(name, diverged);
+  return withClient(async (client) => {
+    const running = await isRunningAt(client, name);
+    const ask = { reset: resetCheckpoint, queue };
+    return answersOf(
+      true,
+      diverged.map((one) => () => retryLate(client, name, running, one, ask))
+    );
+  });
+}
+
+/** What late retries of a study came to, beside what was decided; null when there are none. */
+export async function getLate(name: string): Promise<LateResults | null> {
+  return lateResults(name);
+}
+
+/** Who went on from whose checkpoint, and the schedule behind the best; of a study that runs, so far. */
+export interface PopulationSoFar {
+  /** Absent: one configuration has come to the best result. */
+  readonly schedule?: readonly ScheduleStep[];
+  /** In the order of epochs; absent: none. */
+  readonly lineage?: readonly Exploit[];
+}
+
+/** Out of the record: as far as rounds have closed, or trials have come to rungs. */
+export function getPopulation(name: string): PopulationSoFar {
+  const record = getRecord(name);
+  const schedule = record?.result.best?.schedule;
+  const lineage = record ? exploitsOf(record).sort((a, b) => a.epoch - b.epoch) : [];
+  return { ...(schedule ? { schedule } : {}), ...(lineage.length > 0 ? { lineage } : {}) };
 }
 
 /** Drops a parked trial: it ranks last. */
 export async function dropTrial(name: string, trial: string): Promise<string[]> {
-  return parkedUpdate(name, trial, updateNames.dropTrial, {});
-}
-
-async function parkedUpdate(name: string, trial: string | null, updateName: string, more: object): Promise<string[]> {
   return withClient(async (client) => {
-    const places = await trainingNow(client, await statusOf(client, name));
-    const parked = places.flatMap(({ workflowId, progress }) =>
-      progress.parked.map((one) => ({ workflowId, trial: one.trial }))
-    );
-    const wanted = parked.filter((one) => trial === null || one.trial === trial);
+    const parked = await parkedTrials(client, name);
+    const wanted = parked.filter((one) => one.trial === trial);
     if (wanted.length === 0) {
       const list = parked.map((one) => one.trial).join(', ') || 'none';
-      throw new CliError(
-        `${trial === null ? `no trial of ${name} is parked` : `trial ${trial} of ${name} is not parked`} (parked: ${list}). A trial whose round has closed keeps its rank; start a new study to run it again.`
-      );
+      throw new CliError(`trial ${trial} of ${name} is not parked (parked: ${list}).`);
     }
-    const answers: string[] = [];
-    for (const one of wanted) {
-      const sent = send(client, name, one.workflowId, updateName, { trial: one.trial, ...more });
-      // Of many, one whose time ran out meanwhile must not keep the others waiting.
-      answers.push(await (trial === null ? sent.catch((error: unknown) => (error as Error).message) : sent));
-    }
-    return answers;
+    return answersOf(
+      false,
+      wanted.map((one) => () => send(client, name, one.workflowId, updateNames.dropTrial, { trial }))
+    );
   });
+}
+
+async function parkedTrials(client: Client, name: string): Promise<{ workflowId: string; trial: string }[]> {
+  const status = await statusOf(client, name);
+  const places = await trainingNow(client, status, await troublesOf(client, name));
+  return places.flatMap(({ workflowId, progress }) => progress.parked.map(({ trial }) => ({ workflowId, trial })));
+}
+
+/** One after the other; of many, one that is refused must not keep the others waiting. */
+async function answersOf(many: boolean, orders: readonly (() => Promise<string>)[]): Promise<string[]> {
+  const answers: string[] = [];
+  for (const order of orders) {
+    answers.push(await (many ? order().catch((error: unknown) => (error as Error).message) : order()));
+  }
+  return answers;
 }
 
 async function update(name: string, updateName: string, argument?: object): Promise<string> {
@@ -292,6 +386,8 @@ export interface StudySummary {
   readonly state: string;
   readonly phase: string | null;
   readonly best: number | null;
+  /** What keeps it from going on, while it runs. */
+  readonly troubles: readonly Trouble[];
 }
 
 /** Studies of the server and of the records; without a server, which `trouble` hears of, of the records alone. */
@@ -304,6 +400,7 @@ export async function listStudies(trouble: (message: string) => void = () => und
       state: 'recorded',
       phase: existsSync(recordFile(stateDir(), name)) ? 'done' : null,
       best,
+      troubles: [],
     });
   }
   await withClient(async (client) => {
@@ -316,10 +413,16 @@ export async function listStudies(trouble: (message: string) => void = () => und
       studies.set(name, {
         name,
         state: found.status.name.toLowerCase(),
-        phase: attribute('EverbandPhase') as string | null,
+        // Whoever is ended from outside leaves the phase it was in.
+        phase: isOver(found.status.name) ? null : (attribute('EverbandPhase') as string | null),
         best: known?.best ?? (attribute('EverbandBest') as number | null),
+        troubles: [],
       });
     }
+    const running = [...studies.values()].filter(({ state }) => state === 'running');
+    await Promise.all(
+      running.map(async (one) => studies.set(one.name, { ...one, troubles: await troublesOf(client, one.name) }))
+    );
   }).catch((error: unknown) => {
     if (studies.size === 0) throw error;
     trouble((error as Error).message);

@@ -2,7 +2,8 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { failureTypes, workflowIds } from '../workflows/messages.js';
-import { CliError } from './errors.js';
+import { CliError } from '../cluster/errors.js';
+import { failing, troubleText } from '../cluster/troubles.js';
 
 /** Sends an update; asked again while the trial it is about moves to another run of its workflow. */
 export async function send(
@@ -29,6 +30,9 @@ export async function send(
   }
 }
 
+/** A workflow's history is not what the worker's code makes of it. */
+export class OtherCodeError extends CliError {}
+
 /** A query with a limit in time: it needs a live orchestrating worker. */
 export async function query<T>(
   client: Client,
@@ -42,7 +46,11 @@ export async function query<T>(
     handle.query<T, unknown[]>(queryName, ...args)
   );
   return answered(name, query).catch((error: unknown) => {
-    throw error instanceof WorkflowNotFoundError ? unknownStudy(name) : error;
+    if (error instanceof WorkflowNotFoundError) throw unknownStudy(name);
+    const { message } = error as Error;
+    // A worker goes through the history to answer: one of another version finds out before there is a task that fails.
+    if (message.startsWith('[TMPRL1100]')) throw new OtherCodeError(troubleText(failing(workflowId, message, true)));
+    throw error;
   });
 }
 
@@ -51,11 +59,15 @@ async function answered<T>(name: string, work: Promise<T>): Promise<T> {
     return await work;
   } catch (error) {
     const text = String((error as { cause?: unknown }).cause ?? error);
-    if (/DEADLINE_EXCEEDED|no poller|Timeout expired/i.test(text)) {
+    if (/DEADLINE_EXCEEDED|1 CANCELLED|no poller|Timeout expired/i.test(text)) {
       throw new CliError(
         `nobody answers for ${name}: no orchestrating worker polls, or the server is gone. Fix: \`everband worker orchestrate\`; \`everband doctor\` looks at both.`
       );
     }
+    if (text.includes('Workflow Task in failed state'))
+      throw new CliError(
+        `${name} does not answer, for its workflow task fails. Fix: \`everband status ${name}\` says why.`
+      );
     throw error;
   }
 }

@@ -23,6 +23,7 @@ const folders = [
   'trainers',
   'workflows',
   'activities',
+  'cluster',
   'workers',
   'scripts',
   'report',
@@ -59,7 +60,11 @@ const { bundleWorkflowCode } = await import('@temporalio/worker');
 const quiet = Object.fromEntries(
   ['log', 'trace', 'debug', 'info', 'warn', 'error'].map((level) => [level, () => undefined])
 );
-const { code } = await bundleWorkflowCode({ workflowsPath: path.join(made, 'workflows/index.js'), logger: quiet });
+const { code } = await bundleWorkflowCode({
+  workflowsPath: path.join(made, 'workflows/index.js'),
+  preloadModules: [path.join(made, 'workflows/preload.js')],
+  logger: quiet,
+});
 writeFileSync(path.join(made, 'workflows/bundle.js'), code);
 const { studyJsonSchema } = await import(pathToFileURL(path.join(made, 'study/json-schema.js')));
 writeFileSync(path.join(made, 'study/study.schema.json'), JSON.stringify(studyJsonSchema(), null, 1));

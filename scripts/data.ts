@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { CliError } from './errors.js';
+import { CliError } from '../cluster/errors.js';
 
 export interface CurveSet {
   /** The file is `curves/<name>.csv`. */

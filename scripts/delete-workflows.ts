@@ -1,8 +1,8 @@
 /** Removes every trace of a study from the server. */
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionInfo } from '@temporalio/client';
 import { workflowIds } from '../workflows/messages.js';
-import { grpcCode } from './connect.js';
-import { CliError } from './errors.js';
+import { grpcCode } from '../cluster/connect.js';
+import { CliError } from '../cluster/errors.js';
 
 /** @throws CliError when the study runs and `force` is false */
 export async function deleteWorkflows(
@@ -23,6 +23,11 @@ export async function deleteWorkflows(
   const running = await alive();
   if (running && !force)
     throw new CliError(`study ${name} is running. Fix: \`everband stop ${name}\`, or delete it with --force.`);
+  const late = await runningLate(client, name);
+  if (late !== null && !force)
+    throw new CliError(
+      `a trial of ${name} is retried late right now (${late}). Fix: wait for it, or delete with --force.`
+    );
   if (running) await root.terminate('deleted').catch(() => undefined);
   const gone = new Set<string>();
   // Visibility lags a little behind, and a round may start its last child meanwhile.
@@ -50,5 +55,12 @@ export async function deleteWorkflows(
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return { workflows: gone.size, terminated: running === true };
+  return { workflows: gone.size, terminated: running === true || late !== null };
+}
+
+/** A late retry that runs; null: none. */
+async function runningLate(client: Client, name: string): Promise<string | null> {
+  const query = `WorkflowId STARTS_WITH '${workflowIds.late(name, '')}' AND ExecutionStatus = 'Running'`;
+  for await (const { workflowId } of client.workflow.list({ query })) return workflowId;
+  return null;
 }

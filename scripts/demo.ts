@@ -6,15 +6,17 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { listRecords } from '../activities/record-store.js';
+import { imagesFolder } from '../examples/digits/images.js';
 import { checkpointOf } from '../trainers/checkpoints.js';
 import { taskQueues, workflowIds } from '../workflows/messages.js';
 import type { Role } from '../workers/main.js';
 import { startStudy, writeReport } from './api.js';
-import { webUi, withClient } from './connect.js';
+import { webUi, withClient } from '../cluster/connect.js';
+import { installImages } from './images.js';
 import { planTable } from './plan-table.js';
 import { missingPollers } from './pollers.js';
-import { startServer } from './server.js';
-import { stateDir } from './state.js';
+import { startServer } from '../cluster/server.js';
+import { stateDir } from '../cluster/state.js';
 import { watch } from './watch.js';
 
 const roles = Object.keys(taskQueues) as Role[];
@@ -22,6 +24,7 @@ const folder = fileURLToPath(new URL('../examples/digits/', import.meta.url));
 
 export async function runDemo(): Promise<void> {
   const dir = stateDir();
+  if (imagesFolder() === null) await installImages((line) => console.log(line));
   const server = await startServer(dir, (line) => console.log(line));
   const workers = roles.map((role) => startWorker(role));
   const end = () => workers.forEach((worker) => worker.kill('SIGTERM'));

@@ -2,12 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs';
 import pc from 'picocolors';
-import { searchAttributes, taskQueues } from '../workflows/messages.js';
-import { withClient } from './connect.js';
+import type { Client } from '@temporalio/client';
+import { searchAttributes, taskQueues, workflowIds, workflowTypes } from '../workflows/messages.js';
+import { withClient } from '../cluster/connect.js';
 import { missingPollers } from './pollers.js';
-import { stateFileProblem } from './server.js';
-import { stateDir } from './state.js';
-import { findTemporalCli } from './temporal-cli.js';
+import { namedCluster } from '../cluster/named.js';
+import { stateFileProblem } from '../cluster/server.js';
+import { stateDir } from '../cluster/state.js';
+import { findTemporalCli } from '../cluster/temporal-cli.js';
+import { troublesOf } from '../cluster/troubles.js';
 
 export interface Check {
   readonly name: string;
@@ -28,28 +31,15 @@ export async function doctor(): Promise<Check[]> {
     ...(nodeFine ? {} : { fix: 'install Node 20.19 or newer' }),
   });
   checks.push(python(), stateFolder());
-  const outside = process.env['TEMPORAL_ADDRESS'];
-  if (outside)
-    checks.push({ name: 'Temporal', state: 'note', found: `TEMPORAL_ADDRESS=${outside}, nothing is started here` });
-  else {
-    const cli = await findTemporalCli();
-    checks.push({
-      name: 'Temporal CLI',
-      state: cli.program === null ? 'note' : 'fine',
-      found: cli.program === null ? cli.tried.join(', ') : cli.where,
-      ...(cli.program === null ? { fix: 'everband server (finds, downloads or builds it)' } : {}),
-    });
-    const problem = stateFileProblem(stateDir());
-    checks.push({
-      name: 'server state',
-      state: problem ? 'wrong' : 'fine',
-      found: problem ?? 'sound',
-      ...(problem
-        ? { fix: 'end the Temporal server of this folder if one still runs, remove that file, then everband server' }
-        : {}),
-    });
-  }
   try {
+    const named = namedCluster();
+    if (named)
+      checks.push({
+        name: 'Temporal',
+        state: 'note',
+        found: `${named.by} names ${named.settings.address}, nothing is started here`,
+      });
+    else checks.push(...(await embeddedServer()));
     await withClient(async (client) => {
       const { namespace } = client.options;
       checks.push({ name: 'server', state: 'fine', found: `answers, namespace ${namespace}` });
@@ -74,15 +64,52 @@ export async function doctor(): Promise<Check[]> {
         ...(polled ? {} : { fix: `everband worker ${role}` }),
       });
     }
+    checks.push(...(await withClient(studies)));
   } catch (error) {
-    checks.push({
-      name: 'server',
-      state: 'wrong',
-      found: (error as Error).message.split('. Fix')[0] ?? '',
-      fix: 'everband server',
-    });
+    const [found = '', fix = 'everband server'] = (error as Error).message.split(/\. Fix: /);
+    checks.push({ name: 'server', state: 'wrong', found, fix: fix.replaceAll('`', '').replace(/\.$/, '') });
   }
   return checks;
+}
+
+/** A line for each trouble of a study that runs. */
+async function studies(client: Client): Promise<Check[]> {
+  const prefix = workflowIds.study('');
+  const names = new Set<string>();
+  const query = `WorkflowType = '${workflowTypes.study}' AND ExecutionStatus = 'Running'`;
+  for await (const { workflowId } of client.workflow.list({ query })) names.add(workflowId.replace(prefix, ''));
+  const found = await Promise.all(
+    [...names].map(async (name) =>
+      (await troublesOf(client, name)).map<Check>(({ says, fix }) => ({
+        ...{ name: `study ${name}`, state: 'wrong', found: says, fix },
+      }))
+    )
+  );
+  const wrong = found.flat();
+  return wrong.length > 0
+    ? wrong
+    : [{ name: 'studies', state: 'fine', found: `${names.size} running, none in trouble` }];
+}
+
+async function embeddedServer(): Promise<Check[]> {
+  const cli = await findTemporalCli();
+  const problem = stateFileProblem(stateDir());
+  return [
+    {
+      name: 'Temporal CLI',
+      state: cli.program === null ? 'note' : 'fine',
+      found: cli.program === null ? cli.tried.join(', ') : cli.where,
+      ...(cli.program === null ? { fix: 'everband server (finds, downloads or builds it)' } : {}),
+    },
+    {
+      name: 'server state',
+      state: problem ? 'wrong' : 'fine',
+      found: problem ?? 'sound',
+      ...(problem
+        ? { fix: 'end the Temporal server of this folder if one still runs, remove that file, then everband server' }
+        : {}),
+    },
+  ];
 }
 
 /** Only trainers written in Python need it. */

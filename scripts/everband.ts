@@ -3,7 +3,7 @@
 import './colours.js';
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
-import { CliError } from './errors.js';
+import { CliError } from '../cluster/errors.js';
 import { addDataCommands } from './commands/data.js';
 import { addInspectCommands } from './commands/inspect.js';
 import { addOperateCommands } from './commands/operate.js';

@@ -1,13 +1,17 @@
 /** Progress of a study until it ends. Only looks: closing it never touches the study. */
 import pc from 'picocolors';
 import type { Client } from '@temporalio/client';
-import { epochBound, planStudy } from '../core/plan.js';
+import type { BracketView } from '../core/engine/scheduler.js';
+import { prunerOf } from '../core/pruners/index.js';
 import type { StudyResult } from '../core/record.js';
-import type { Study } from '../core/study.js';
-import type { BracketStatus, ParkedTrial, StudyStatus, TrainHeartbeat } from '../workflows/messages.js';
-import { resultOf, statusOf, trainingNow, type TrainingNow } from './api.js';
-import { CliError } from './errors.js';
-import { duration, fit, short } from './terminal.js';
+import { planOf, type Study } from '../core/study.js';
+import { duration } from '../report/duration.js';
+import { workflowIds, type ParkedTrial, type StudyStatus, type TrainHeartbeat } from '../workflows/messages.js';
+import { statusOf, trainingNow, type TrainingNow } from './api.js';
+import { resultOf } from './outcome.js';
+import { CliError } from '../cluster/errors.js';
+import { fit, short } from './terminal.js';
+import { silent, troublesOf, troubleText, type Trouble } from '../cluster/troubles.js';
 
 /** What the running rounds do right now. */
 interface Live {
@@ -16,6 +20,12 @@ interface Live {
   readonly queued: number;
   /** Epochs of rounds not closed yet, about. */
   readonly epochs: number;
+}
+
+/** A line of the view; `key` says it once. */
+interface Said {
+  readonly key: string;
+  readonly text: string;
 }
 
 const nothing: Live = { training: [], parked: [], queued: 0, epochs: 0 };
@@ -38,31 +48,39 @@ export async function watchStudy(
   for (;;) {
     const settled = await Promise.race([outcome, wait(1000)]);
     if (settled && 'error' in settled) throw settled.error;
-    let trouble: string | null = null;
+    let troubles: readonly Said[] = [];
     let live = nothing;
     try {
-      seen = await statusOf(client, name);
-      live = await liveOf(client, seen);
-      pace.note(seen.epochs + live.epochs);
+      const found = await troublesOf(client, name);
+      troubles = found.map((one) => ({ key: `trouble ${one.kind} ${one.workflowId}`, text: troubleText(one) }));
+      if (!silent(found).has(workflowIds.study(name))) {
+        seen = await statusOf(client, name);
+        live = await liveOf(client, seen, found);
+        pace.note(seen.epochs + live.epochs);
+      }
     } catch (error) {
-      trouble = error instanceof CliError ? error.message : 'the server does not answer; still looking';
+      const text = error instanceof CliError ? error.message : 'the server does not answer; still looking';
+      if (troubles.length === 0) troubles = [{ key: 'trouble', text }];
     }
-    if (settled) trouble = null;
+    if (troubles.length === 0 && seen?.trouble) troubles = [{ key: 'trouble', text: seen.trouble }];
+    if (settled) troubles = [];
     if (redraw) {
       const lines = [
         ...(seen ? view(seen, live, pace) : [`${name}: waiting`]),
-        ...(trouble ? [pc.yellow(trouble)] : []),
+        // The cure on a line of its own, for lines are cut.
+        ...troubles.flatMap(({ text }) => text.split(/(?<=\.) (?=Fix: )/)).map((line) => pc.yellow(line)),
       ].map((line) => fit(line, process.stdout.columns || 120));
       write((drawn > 0 ? `\x1b[${drawn}A\x1b[0J` : '') + lines.join('\n') + '\n');
       drawn = lines.length;
     } else {
-      for (const line of events(name, seen, live, trouble)) {
+      for (const line of [...events(name, seen, live), ...troubles]) {
         if (told.has(line.key)) continue;
         told.add(line.key);
         write(`${line.text}\n`);
       }
       // Said once per outage, not once for ever.
-      if (!trouble) told.delete('trouble');
+      for (const key of told)
+        if (key.startsWith('trouble') && !troubles.some((one) => one.key === key)) told.delete(key);
     }
     if (settled) return settled.result;
   }
@@ -91,14 +109,9 @@ class Pace {
   }
 }
 
-/** Everything worth a line so far; `key` says it once. */
-function events(
-  name: string,
-  status: StudyStatus | null,
-  live: Live,
-  trouble: string | null
-): { readonly key: string; readonly text: string }[] {
-  const lines: { key: string; text: string }[] = [];
+/** Everything worth a line so far. */
+function events(name: string, status: StudyStatus | null, live: Live): Said[] {
+  const lines: Said[] = [];
   for (const bracket of status?.brackets ?? []) {
     for (const round of bracket.rounds) {
       if (round.state !== 'done') continue;
@@ -108,7 +121,7 @@ function events(
         round.failed && `${round.failed} failed`,
       ].filter(Boolean);
       const text = [
-        `${bracket.id} ${bracket.asynchronous ? 'rung' : 'round'} ${round.index}: ${round.entered} trials to ${round.to}, best ${short(round.best) || 'none'}`,
+        `${bracket.id} ${bracket.step} ${round.index}: ${round.entered} trials to ${round.to}, best ${short(round.best?.value ?? null) || 'none'}`,
         `${round.promoted} promoted`,
         ...lost,
       ].join(', ');
@@ -118,20 +131,18 @@ function events(
       });
     }
   }
-  // Rungs of ASHA never close: every new best is news.
-  if (status?.best && status.brackets.some((bracket) => bracket.asynchronous)) {
+  // Rungs that trials come to one by one never close: every new best is news.
+  if (status?.best && status.brackets.some(({ step }) => step === 'rung')) {
     const { trial, value, budget } = status.best;
     lines.push({
-      // Until the end the trial is not known.
       key: `best ${value} ${budget}`,
-      text: `best so far ${short(value)}${trial && ` of ${trial}`} at ${budget} (${spentText(status, status.epochs)})`,
+      text: `best so far ${short(value)} of ${trial} at ${budget} (${spentText(status, status.epochs)})`,
     });
   }
   if (status && ['paused', 'stopping'].includes(status.phase)) {
     lines.push({ key: `${status.phase} at ${status.epochs}`, text: `${name} ${status.phase}` });
   }
   for (const one of live.parked) lines.push({ key: `${one.trial} ${one.expires}`, text: parkedLine(name, one) });
-  if (trouble) lines.push({ key: 'trouble', text: trouble });
   return lines;
 }
 
@@ -146,7 +157,7 @@ function view(status: StudyStatus, live: Live, pace: Pace): string[] {
   const planned = closedPlan(status);
   const share = shareOf(status, live, planned);
   const bar = share === null ? '' : `${'█'.repeat(Math.round(share * 30)).padEnd(30, '░')} `;
-  const stops = study.predictor.type !== 'none' && ['running', 'paused'].includes(status.phase);
+  const stops = prunerOf(study.pruner).compares !== undefined && ['running', 'paused'].includes(status.phase);
   const saved = stops && planned > status.epochs ? `, ${planned - status.epochs} saved` : '';
   const left =
     status.phase === 'running' && !isOpen(study)
@@ -156,7 +167,7 @@ function view(status: StudyStatus, live: Live, pace: Pace): string[] {
   const lines = [
     `${pc.bold(study.name)}${phase}  ${bar}${spentText(status, spent)}${saved}${left === null ? '' : `, at most about ${duration(left)} left`}`,
     status.best
-      ? `best ${study.objective.metric} ${pc.green(short(status.best.value))}${status.best.trial && ` ${status.best.trial}`} at ${status.best.budget} ${study.budgetUnit}`
+      ? `best ${study.objective.metric} ${pc.green(short(status.best.value))} ${status.best.trial} at ${status.best.budget} ${study.budgetUnit}`
       : 'no round closed yet',
   ];
   for (const bracket of status.brackets.slice(-6)) lines.push(`  ${bracket.id.padEnd(6)} ${rounds(bracket)}`);
@@ -167,31 +178,33 @@ function view(status: StudyStatus, live: Live, pace: Pace): string[] {
 }
 
 /** Whether no plan says how much it will train. */
-function isOpen({ scheduler }: Study): boolean {
-  return scheduler.type === 'asha' || (scheduler.type === 'hyperband' && scheduler.iterations === 'untilLimit');
+function isOpen(study: Study): boolean {
+  return !planOf(study).table().bounds;
 }
 
-/** `120/357 epochs`; of ASHA, `120 epochs, 23/49 trials`. */
+/** `120/357 epochs`; where trials come to rungs one by one, `120 epochs, 23/49 trials`. */
 function spentText(status: StudyStatus, spent: number): string {
   const { study } = status;
   if (!study) return `${spent} epochs`;
-  const bound = epochBound(study);
-  const trials = ashaTrials(status);
+  const bound = planOf(study).epochBound(study.limits);
+  const trials = trialsStarted(status);
   return `${spent}${bound === null ? '' : `/${bound}`} ${study.budgetUnit}${trials ? `, ${trials.started}/${trials.most} trials` : ''}`;
 }
 
-/** Trials that have been at ASHA's lowest rung, of those there may be; null with another scheduler and without an end. */
-function ashaTrials({ study, brackets }: StudyStatus): { started: number; most: number } | null {
-  if (study?.scheduler.type !== 'asha' || study.scheduler.trials === 'untilLimit') return null;
-  return { started: brackets[0]?.rounds[0]?.entered ?? 0, most: study.scheduler.trials };
+/** Trials that have been at the lowest rung, of those there may be; null where the plan bounds the epochs, and without an end. */
+function trialsStarted({ study, brackets }: StudyStatus): { started: number; most: number } | null {
+  if (!study) return null;
+  const { bounds, endless, trials } = planOf(study).table();
+  if (bounds || endless) return null;
+  return { started: brackets[0]?.rounds[0]?.entered ?? 0, most: trials };
 }
 
 /** How much of the study is done, 0 to 1; null where nothing says. */
 function shareOf(status: StudyStatus, live: Live, planned: number): number | null {
   const { study } = status;
   if (!study) return null;
-  const bound = epochBound(study);
-  const trials = ashaTrials(status);
+  const bound = planOf(study).epochBound(study.limits);
+  const trials = trialsStarted(status);
   // What was saved counts as done where there is a plan.
   const epochs = isOpen(study) ? status.epochs : planned + live.epochs;
   const shares = [bound === null ? null : epochs / Math.max(1, bound), trials && trials.started / trials.most];
@@ -199,35 +212,37 @@ function shareOf(status: StudyStatus, live: Live, planned: number): number | nul
   return known.length === 0 ? null : Math.min(1, Math.max(...known));
 }
 
-function rounds(bracket: BracketStatus): string {
+function rounds(bracket: BracketView): string {
   return bracket.rounds
     .map((round) => {
-      const text = `${bracket.asynchronous ? round.entered : round.entered || round.planned}→${round.to}`;
+      const text = `${round.entered || (round.planned ?? 0)}→${round.to}`;
       return round.state === 'done' ? pc.green(text) : round.state === 'running' ? pc.yellow(text) : pc.dim(text);
     })
     .join('  ');
 }
 
-/** What the closed rounds would have cost without a predictor. */
+/** What the closed rounds would have cost without a pruner. */
 function closedPlan(status: StudyStatus): number {
-  return status.brackets
-    .flatMap((bracket) => bracket.rounds)
-    .filter((round) => round.state === 'done')
-    .reduce((sum, round) => sum + round.entered * (round.to - round.from), 0);
+  const rounds = status.brackets.flatMap(({ step, rounds: own }) => own.map((round) => ({ step, ...round })));
+  return rounds.reduce((sum, { step, state, entered, from, to, epochs }) => {
+    // A rung that trials come to one by one never closes.
+    if (step === 'rung') return sum + epochs;
+    return sum + (state === 'done' ? entered * (to - from) : 0);
+  }, 0);
 }
 
 /** Epoch by epoch, out of the heartbeats of the running rounds: it costs no history. */
-async function liveOf(client: Client, status: StudyStatus): Promise<Live> {
-  const places = await trainingNow(client, status);
+async function liveOf(client: Client, status: StudyStatus, troubles: readonly Trouble[]): Promise<Live> {
+  const places = await trainingNow(client, status, troubles);
   const training: { trial: string; epoch: number }[] = [];
   let epochs = 0;
   for (const place of places) {
-    if (status.study?.scheduler.type === 'asha') {
+    if (!place.round) {
       training.push(...(await beats(client, place)));
       continue;
     }
     const middle = decisionPoint(status, place);
-    const { from, to, planned } = place.round;
+    const { from, to, entered: planned } = place.round;
     const { done } = place.progress;
     // Trials train to the decision point, then on: two legs each.
     epochs += Math.min(done, planned) * (middle - from) + Math.max(0, done - planned) * (to - middle);
@@ -256,10 +271,10 @@ async function beats(client: Client, place: TrainingNow): Promise<{ trial: strin
 
 /** Where the round decides; its end when it does not. */
 function decisionPoint({ study }: StudyStatus, place: TrainingNow): number {
-  const plan = study && planStudy(study.scheduler, study.predictor, 1);
   const own = place.bracket.replace(/^i\d+-/, '');
-  const bracket = plan?.brackets.find(({ id }) => id === own);
-  return bracket?.rounds[place.round.index]?.decisionPoint ?? place.round.to;
+  const bracket = study && planOf(study).first.find(({ id }) => id === own);
+  const index = place.round?.index ?? 0;
+  return bracket?.rounds[index]?.decisionPoint ?? place.round?.to ?? 0;
 }
 
 /** Null for details that are not ours to read: another trainer's, or encrypted. */

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { CliError } from './errors.js';
+import { CliError } from '../cluster/errors.js';
 
 /** @throws CliError without a browser on PATH, or when it draws nothing */
 export async function writePng(svg: string, file: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** Which task queues nobody polls. */
-import { withClient } from './connect.js';
+import { withClient } from '../cluster/connect.js';
 
 /** TASK_QUEUE_TYPE_WORKFLOW and TASK_QUEUE_TYPE_ACTIVITY; a queue polled for either counts. */
 const kinds = [1, 2];

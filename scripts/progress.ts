@@ -1,5 +1,6 @@
 /** A progress bar for people; nothing where the output is no terminal. */
-import { duration, fit } from './terminal.js';
+import { duration } from '../report/duration.js';
+import { fit } from './terminal.js';
 
 const width = 30;
 /** Milliseconds between two drawings. */

@@ -1,10 +1,12 @@
 /** How a closed study stands, out of its record alone. */
 import { existsSync } from 'node:fs';
 import { readRecord, readStudy, recordFile } from '../activities/record-store.js';
-import { planStudy } from '../core/plan.js';
+import type { RoundView } from '../core/engine/scheduler.js';
 import type { RoundRecord } from '../core/record.js';
+import { schedulerOf } from '../core/schedulers/index.js';
+import { planOf } from '../core/study.js';
 import type { Fate } from '../core/trial.js';
-import type { RoundStatus, StudyStatus } from '../workflows/messages.js';
+import type { StudyStatus } from '../workflows/messages.js';
 
 /** Null while the record is open or when there is none. */
 export function recordedStatus(stateDir: string, name: string): StudyStatus | null {
@@ -19,20 +21,21 @@ export function recordedStatus(stateDir: string, name: string): StudyStatus | nu
     phase: 'done',
     epochs,
     plannedEpochs,
-    plannedTrials: planStudy(study.scheduler, study.predictor).trials,
+    plannedTrials: planOf(study).table().trials,
     best: best && { trial: best.trial, value: best.value, budget: best.budget },
     brackets: record.brackets.map(({ id, rounds }) => ({
       id,
       state: 'done',
-      asynchronous: study.scheduler.type === 'asha',
-      rounds: rounds.map((round, i) => roundStatus(round, rounds[i + 1], fates)),
+      step: schedulerOf(study.scheduler).step,
+      rounds: rounds.map((round, i) => roundView(round, rounds[i + 1], fates)),
     })),
     parallelism: study.parallelism,
+    trouble: null,
     result: record.result,
   };
 }
 
-function roundStatus(round: RoundRecord, next: RoundRecord | undefined, fates: ReadonlyMap<string, Fate>): RoundStatus {
+function roundView(round: RoundRecord, next: RoundRecord | undefined, fates: ReadonlyMap<string, Fate>): RoundView {
   const went = new Set(next?.trials ?? []);
   const ended = round.trials.filter((trial) => !went.has(trial));
   const count = (fate: Fate) => ended.filter((trial) => fates.get(trial) === fate).length;
@@ -48,6 +51,6 @@ function roundStatus(round: RoundRecord, next: RoundRecord | undefined, fates: R
     failed: count('failed'),
     promoted: round.promoted.length,
     epochs: round.epochs,
-    best: round.ranking[0]?.value ?? null,
+    best: round.ranking[0] ? { ...round.ranking[0], budget: round.to } : null,
   };
 }

@@ -1,4 +1,5 @@
-// Makes a fresh checkout ready: dependencies, build, Temporal CLI; with --python the Python environment too.
+// Makes a fresh checkout ready: dependencies, build, Temporal CLI; with --python the Python environment too, with
+// --integrations the libraries of other projects that the integration tests compare with.
 // Plain JavaScript without dependencies, for it runs before there are any. Nothing to do: well under a second.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -74,16 +75,18 @@ once('dependencies (npm ci)', 'node_modules/.everband-lock-hash', hash('package-
   command('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
 );
 command(process.execPath, ['scripts/build.mjs']);
-if (process.env.TEMPORAL_ADDRESS) {
-  console.log(`set-up: TEMPORAL_ADDRESS=${process.env.TEMPORAL_ADDRESS}, no Temporal CLI is needed`);
-} else {
-  const { acquireTemporalCli } = await import(new URL('../dist/scripts/temporal-cli.js', import.meta.url));
-  await acquireTemporalCli((line) => console.log(`set-up: ${line}`)).catch((error) => {
-    console.error(error.message);
-    process.exit(1);
-  });
+const { namedCluster } = await import(new URL('../dist/cluster/named.js', import.meta.url));
+const { acquireTemporalCli } = await import(new URL('../dist/cluster/temporal-cli.js', import.meta.url));
+try {
+  const named = namedCluster();
+  if (named) console.log(`set-up: ${named.by} names ${named.settings.address}, no Temporal CLI is needed`);
+  else await acquireTemporalCli((line) => console.log(`set-up: ${line}`));
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
 }
-if (process.argv.includes('--python')) {
+const integrations = process.argv.includes('--integrations');
+if (integrations || process.argv.includes('--python')) {
   const python = ['python3', 'python'].find(
     (name) => spawnSync(name, ['-c', 'import sys; assert sys.version_info >= (3, 10)']).status === 0
   );
@@ -93,19 +96,9 @@ if (process.argv.includes('--python')) {
     );
     process.exit(1);
   }
-  const requirements = 'python/requirements-test.txt';
   if (!existsSync('python/.venv/bin/python')) command(python, ['-m', 'venv', 'python/.venv']);
-  once('Python packages (pip)', 'python/.venv/.everband-requirements', hash(requirements), () =>
-    command('python/.venv/bin/python', [
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      '--disable-pip-version-check',
-      '-r',
-      requirements,
-    ])
-  );
+  pip('test');
+  if (integrations) pip('integration');
   // The package itself, as it stands in this checkout: `python/.venv/bin/python -m everband.qubo` from any folder.
   once('Python package everband', 'python/.venv/.everband-path', path.resolve('python'), () =>
     command('python/.venv/bin/python', [
@@ -113,5 +106,15 @@ if (process.argv.includes('--python')) {
       'import pathlib, sys, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "everband.pth").write_text(sys.argv[1] + "\\n")',
       path.resolve('python'),
     ])
+  );
+}
+
+/** Installs python/requirements-<kind>.txt. */
+function pip(kind) {
+  const file = `python/requirements-${kind}.txt`;
+  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', file];
+  const key = `${hash('python/requirements-test.txt')} ${hash(file)}`;
+  once(`Python packages for ${kind}s (pip)`, `python/.venv/.everband-${kind}`, key, () =>
+    command('python/.venv/bin/python', install)
   );
 }

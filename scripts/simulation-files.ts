@@ -2,7 +2,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { flip } from '../core/objective.js';
+import { stringify } from 'csv-stringify/sync';
+import { modeOf } from '../core/objectives/index.js';
+import { predictorOf } from '../core/predictors/index.js';
+import { prunerOf } from '../core/pruners/index.js';
 import type { StudyRecord } from '../core/record.js';
 import type { Objective, Study } from '../core/study.js';
 import type { Setting } from '../simulate/algorithms.js';
@@ -12,7 +15,7 @@ import type { Cloud, Panel } from '../simulate/figure.js';
 import { meanOf, type Mean, type Summary } from '../simulate/summary.js';
 import type { CurveTable } from '../trainers/replay.js';
 import { checkStudy } from './api.js';
-import { CliError } from './errors.js';
+import { CliError } from '../cluster/errors.js';
 
 /** What stands in the options and is absent unless given. */
 export interface InputOptions {
@@ -125,7 +128,8 @@ async function studyInput(file: string, options: InputOptions): Promise<Input> {
 
 /** The study as it can be simulated, with other R and eta where they are asked for; or why it cannot be. */
 function simulated(study: Study, file: string, { R, eta }: InputOptions): { own: Study | string; notes: string[] } {
-  const { predictor } = study;
+  const { pruner } = study;
+  const predictor = prunerOf(pruner).predictor(pruner);
   const scheduler = {
     ...study.scheduler,
     maxBudget: R ?? study.scheduler.maxBudget,
@@ -133,17 +137,15 @@ function simulated(study: Study, file: string, { R, eta }: InputOptions): { own:
   };
   if ('minBudget' in scheduler && scheduler.minBudget > scheduler.maxBudget)
     return { own: `with R = ${R} its minBudget ${scheduler.minBudget} is too large`, notes: [] };
-  if (!('model' in predictor)) return { own: { ...study, scheduler }, notes: [] };
-  const { model } = predictor;
-  if (model.type === 'activity') {
-    const own = `${file}: its model is an activity of task queue ${model.taskQueue}, which no simulation asks. Fix: name a model of Everband's, or simulate others with --algorithms`;
-    return { own, notes: [] };
+  const here = predictor && predictorOf(predictor).simulated?.(predictor);
+  if (!here) return { own: { ...study, scheduler }, notes: [] };
+  if ('impossible' in here) {
+    const fix = "Fix: name a predictor of Everband's, or simulate others with --algorithms";
+    return { own: `${file}: ${here.impossible}. ${fix}`, notes: [] };
   }
-  if (model.type !== 'annealer' || model.solver === 'simulated') return { own: { ...study, scheduler }, notes: [] };
-  const accounts = { maxQpuSeconds: undefined, maxQpuCost: undefined, qpuPricePerHour: undefined };
-  const embedded = { ...predictor, model: { ...model, solver: 'simulated', ...accounts } } as const;
-  const note = `${file}: D-Wave is not simulated; the embedded simulated annealer answers for it`;
-  return { own: { ...study, scheduler, predictor: embedded }, notes: [note] };
+  const embedded = { ...pruner, predictor: here.settings } as Study['pruner'];
+  const notes = here.note === null ? [] : [`${file}: ${here.note}`];
+  return { own: { ...study, scheduler, pruner: embedded }, notes };
 }
 
 function refuse(options: InputOptions, keys: readonly (keyof InputOptions)[], why: string): void {
@@ -161,16 +163,16 @@ const columns = [
   'busy',
   'stopped',
   'wrongStops',
-  'modelsTrained',
+  'predictorsTrained',
   'failures',
 ] as const;
 
 /** One row per algorithm and seed. */
 export function runsCsv({ contestants }: Comparison, runs: readonly Run[]): string {
   const rows = shownRuns({ contestants }, runs).map(({ name, run }) => {
-    return [name, run.seed, ...columns.map((column) => run.measures[column] ?? '')].join(',');
+    return [name, run.seed, ...columns.map((column) => run.measures[column])];
   });
-  return [['algorithm', 'seed', ...columns].join(','), ...rows].join('\n') + '\n';
+  return stringify([['algorithm', 'seed', ...columns], ...rows]);
 }
 
 export function resultJson(comparison: Comparison, runs: readonly Run[], summaries: readonly Summary[]): string {
@@ -220,7 +222,7 @@ function shownRuns({ contestants }: Pick<Comparison, 'contestants'>, runs: reado
 export function panelOf(title: string, comparison: Comparison, runs: readonly Run[]): Panel | null {
   const { objective, maxBudget } = comparison.setting;
   const losses = comparison.table.values
-    .map((curve) => flip(objective, curve[maxBudget - 1] ?? NaN))
+    .map((curve) => modeOf(objective).loss(curve[maxBudget - 1] ?? NaN))
     .filter(Number.isFinite);
   const best = losses.reduce((least, loss) => Math.min(least, loss), Infinity);
   const clouds = comparison.contestants.flatMap(({ name, shown }, contestant): Cloud[] => {
@@ -231,5 +233,5 @@ export function panelOf(title: string, comparison: Comparison, runs: readonly Ru
     const [epochs, value] = [0, 1].map((k) => meanOf(points.map((point) => point[k] as number)) as Mean);
     return [{ name, points, epochs: epochs as Mean, value: value as Mean }];
   });
-  return clouds.length === 0 ? null : { title, objective, best: flip(objective, best), clouds };
+  return clouds.length === 0 ? null : { title, objective, best: modeOf(objective).value(best), clouds };
 }

@@ -18,7 +18,7 @@ export function summaryTable({ setting, cluster, seeds }: Comparison, summaries:
     digits(summary.hours.mean, 3),
     `${(100 * summary.busy).toFixed(0)} %`,
     summary.stopped === 0 ? '-' : `${summary.wrongStops.toFixed(1)} of ${summary.stopped.toFixed(1)}`,
-    summary.modelsTrained === 0 ? '-' : summary.modelsTrained.toFixed(1),
+    summary.predictorsTrained === 0 ? '-' : summary.predictorsTrained.toFixed(1),
     ...(failed ? [summary.failures.toFixed(1)] : []),
     shownMatch(summary.match),
   ]);
@@ -33,7 +33,7 @@ export function summaryTable({ setting, cluster, seeds }: Comparison, summaries:
     'hours',
     'busy',
     'wrong stops',
-    'models',
+    'predictors',
     ...(failed ? ['lost'] : []),
     'epochs to match',
   ];
@@ -63,7 +63,7 @@ export function shownMatch(match: Match | null): string {
 }
 
 /** The mean, and its interval where there is one. */
-export function spread({ mean, low, high }: Mean, decimals: number): string {
+function spread({ mean, low, high }: Mean, decimals: number): string {
   const fixed = (value: number) => value.toFixed(decimals);
   return fixed(low) === fixed(high) ? fixed(mean) : `${fixed(mean)} (${fixed(low)}-${fixed(high)})`;
 }

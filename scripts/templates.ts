@@ -11,7 +11,7 @@ space:
   optimiser: { choice: [sgd, adam] }
   momentum: { float: [0, 0.99], when: { parameter: optimiser, in: [sgd] } }
 scheduler: { type: hyperband, R: 27, eta: 3 }
-predictor: swift
+pruner: swift
 trainer: { ${trainer} }
 parallelism: 4
 `;

@@ -1,75 +1,137 @@
-// Everything that must hold, in one command: set-up, compiler, lint, tests in TypeScript and in Python.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+// Everything that must hold, in one command: set-up, compiler, lint, tests in TypeScript and in Python. With --all also
+// what takes long or needs other projects' packages; a file's name says which it is: `x.chaos.test.ts` kills processes or
+// runs large studies, `x.integration.test.ts` needs a browser, a registry or python/requirements-integration.txt,
+// `x.docs.test.ts` runs what the documentation shows.
+// Names of test files as arguments run only these. The last line counts everything; not 0 is returned when anything failed.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
-let passed = 0;
-let failed = 0;
-let skipped = 0;
+const all = process.argv.includes('--all');
+const named = process.argv.slice(2).filter((argument) => argument !== '--all');
+const began = Date.now();
+const total = { passed: 0, failed: 0, skipped: 0 };
+const took = [];
+const counts = mkdtempSync(path.join(os.tmpdir(), 'everband-counts-'));
+process.on('exit', () => rmSync(counts, { recursive: true, force: true }));
 
-function step(name, program, args) {
-  const since = Date.now();
-  const { status } = spawnSync(program, args, { stdio: 'inherit' });
-  console.log(`${status === 0 ? 'ok' : 'FAILED'}: ${name}, ${((Date.now() - since) / 1000).toFixed(1)} s`);
-  if (status === 0) passed++;
-  else failed++;
-  return status === 0;
-}
+const python = 'python/.venv/bin/python';
+const tool = (file, ...args) => [process.execPath, `node_modules/${file}`, ...args];
+const checks = {
+  compiler: tool('typescript/bin/tsc', '--noEmit'),
+  lint: tool('eslint/bin/eslint.js', '.'),
+  'dead code, dependencies and import circles': tool('knip/bin/knip.js'),
+  format: tool('prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'),
+};
+const apart = /\.(chaos|integration|docs)\.test\.ts$/;
+const pythonApart = /_integration\.py$/;
 
-if (spawnSync(process.execPath, ['scripts/setup.mjs', '--python'], { stdio: 'inherit' }).status !== 0) process.exit(1);
-step('compiler', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']);
-step('lint', process.execPath, ['node_modules/eslint/bin/eslint.js', '.']);
-step('format', process.execPath, ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.']);
-
-const files = process.argv.slice(2);
-// mocha may start a process of its own, so its counts come through a file.
-const counts = path.join(mkdtempSync(path.join(os.tmpdir(), 'everband-counts-')), 'counts.json');
-const mocha = [
-  'node_modules/mocha/bin/mocha.js',
-  '--import=tsx',
-  '--reporter',
-  'test/reporter.mjs',
-  '--timeout',
-  '60000',
-];
-const { status } = spawnSync(
-  process.execPath,
-  [...mocha, '--exit', ...(files.length > 0 ? files : ['test/**/*.test.ts'])],
-  {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, EVERBAND_OFFLINE: process.env.EVERBAND_OFFLINE ?? '1', EVERBAND_COUNTS: counts },
+if (named.length > 0) {
+  setUp(named.some((file) => file.includes('.integration.')) ? '--integrations' : '--python');
+  await abreast(named.map((file) => () => mocha(file)));
+} else {
+  const tests = filesUnder('test', /\.test\.ts$/);
+  const pythonTests = filesUnder('python/tests', /^test_.*\.py$/);
+  setUp('--python');
+  await abreast([
+    ...tests.filter((file) => !apart.test(file)).map((file) => () => mocha(file)),
+    () => pytest('pytest', pythonTests.filter((file) => !pythonApart.test(file))), // prettier-ignore
+    ...Object.entries(checks).map(
+      ([name, command]) =>
+        () =>
+          check(name, command)
+    ),
+  ]);
+  if (all) {
+    setUp('--integrations');
+    await abreast([
+      ...tests.filter((file) => apart.test(file)).map((file) => () => mocha(file)),
+      () => pytest('pytest, integrations', pythonTests.filter((file) => pythonApart.test(file))), // prettier-ignore
+    ]);
   }
-);
-if (existsSync(counts)) {
-  const { passes, failures, pending } = JSON.parse(readFileSync(counts, 'utf8'));
-  passed += passes;
-  failed += failures;
-  skipped += pending;
 }
-if (!existsSync(counts) || (status !== 0 && failed === 0)) failed++;
-if (existsSync('python/tests') && files.length === 0) python();
-console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-process.exit(failed === 0 ? 0 : 1);
+console.log(`\nseconds  what (${((Date.now() - began) / 1000).toFixed(0)} s in all)`);
+for (const [name, seconds] of took.sort((a, b) => b[1] - a[1]))
+  console.log(`${seconds.toFixed(1).padStart(7)}  ${name}`);
+console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
+process.exit(total.failed === 0 ? 0 : 1);
 
-/** pytest's own counts go into the closing line. */
-function python() {
-  const { status, stdout } = spawnSync(
-    'python/.venv/bin/python',
-    ['-m', 'pytest', '-q', '--color=no', 'python/tests'],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      encoding: 'utf8',
-    }
-  );
-  const closing = stdout?.trim().split('\n').at(-1) ?? '';
-  console.log(stdout?.trim() || 'pytest did not run');
+function setUp(option) {
+  if (spawnSync(process.execPath, ['scripts/setup.mjs', option], { stdio: 'inherit' }).status !== 0) process.exit(1);
+}
+
+/** Those that start servers and workers first: they take longest. */
+function filesUnder(folder, name) {
+  return readdirSync(folder, { recursive: true })
+    .filter((file) => name.test(path.basename(file)))
+    .map((file) => path.join(folder, file))
+    .sort((a, b) => Number(b.includes('workflows')) - Number(a.includes('workflows')) || (a < b ? -1 : 1));
+}
+
+/** Runs the jobs on as many lanes as there are processors, two at most: tests that measure time share them badly. */
+async function abreast(jobs) {
+  const waiting = [...jobs];
+  const lane = async () => {
+    for (let job = waiting.shift(); job; job = waiting.shift()) await job();
+  };
+  await Promise.all(Array.from({ length: Math.min(2, os.availableParallelism()) }, lane));
+}
+
+/** Runs a program, then prints what it wrote in one piece. */
+async function run(name, [program, ...args], env = {}) {
+  const since = Date.now();
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  let out = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (out += text));
+  const status = await new Promise((resolve) => {
+    child.once('error', (error) => ((out += error.message), resolve(null)));
+    child.once('close', resolve);
+  });
+  const seconds = (Date.now() - since) / 1000;
+  took.push([name, seconds]);
+  console.log(`${out.trimEnd()}\n${status === 0 ? 'ok' : 'FAILED'}: ${name}, ${seconds.toFixed(1)} s`);
+  return { status, out };
+}
+
+/** A program that did not end well has failed at least once, and so has one that ran nothing. */
+function add({ passed, failed, skipped }, status) {
+  total.passed += passed;
+  total.skipped += skipped;
+  total.failed += failed === 0 && (status !== 0 || passed + skipped === 0) ? 1 : failed;
+}
+
+async function check(name, command) {
+  const { status } = await run(name, command);
+  add({ passed: status === 0 ? 1 : 0, failed: 0, skipped: 0 }, status);
+}
+
+/** mocha's counts come through a file, for tests print lines of their own. */
+async function mocha(file) {
+  const report = path.join(counts, `${file.replaceAll(path.sep, '-')}.json`);
+  const options = ['--import=tsx', '--reporter', 'test/reporter.mjs', '--timeout', '120000', '--exit'];
+  const { status } = await run(file, tool('mocha/bin/mocha.js', ...options, file), {
+    EVERBAND_OFFLINE: process.env.EVERBAND_OFFLINE ?? '1',
+    EVERBAND_COUNTS: report,
+  });
+  add(countsOf(report), status);
+}
+
+function countsOf(report) {
+  try {
+    const { passes, failures, pending } = JSON.parse(readFileSync(report, 'utf8'));
+    return { passed: passes, failed: failures, skipped: pending };
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+async function pytest(name, files) {
+  const { status, out } = await run(name, [python, '-m', 'pytest', '-q', '--color=no', ...files]);
+  const closing = out.trim().split('\n').at(-1) ?? '';
   const count = (word) => Number(new RegExp(`(\\d+) ${word}`).exec(closing)?.[1] ?? 0);
-  const bad = count('failed') + count('errors?');
-  passed += count('passed');
-  skipped += count('skipped');
-  failed += status !== 0 && bad === 0 ? 1 : bad;
+  add({ passed: count('passed'), failed: count('failed') + count('errors?'), skipped: count('skipped') }, status);
 }

@@ -1,6 +1,7 @@
 /** Algorithms by name, as the command line has them: each is a study over the same curves. */
-import { largestBracket, planStudy } from '../core/plan.js';
-import type { Objective, Study } from '../core/study.js';
+import { largestBracket } from '../core/engine/plan.js';
+import { schedulerOf } from '../core/schedulers/index.js';
+import { planOf, type Objective, type Study } from '../core/study.js';
 import { nearest } from '../study/nearest.js';
 import { parseStudy } from '../study/parse.js';
 
@@ -18,11 +19,11 @@ export interface Setting {
   readonly withoutStudy?: string | undefined;
 }
 
-/** Scheduler, sampler and predictor, in the form of a study file. */
+/** Scheduler, sampler and pruner, in the form of a study file. */
 interface Choice {
   readonly scheduler: object;
   readonly sampler?: object;
-  readonly predictor?: object;
+  readonly pruner?: object;
   readonly limits?: object;
 }
 
@@ -53,7 +54,7 @@ const settingKeys = {
   k: 'completeShare',
   c: 'decisionPoint',
   confidence: 'confidence',
-  model: 'model',
+  predictor: 'predictor',
   wave: 'wave',
   reads: 'reads',
   sweeps: 'sweeps',
@@ -70,7 +71,7 @@ const asha = ({ R, eta, epochs, given }: Point): Pick<Choice, 'scheduler' | 'lim
     ...(trials === undefined ? { limits: { epochs } } : {}),
   };
 };
-const model = ({ given }: Point) => pick(given, ['model']);
+const predictor = ({ given }: Point) => pick(given, ['predictor']);
 
 const table = {
   full: {
@@ -100,24 +101,24 @@ const table = {
   median: {
     describe: 'Hyperband with the median rule half-way between two rungs',
     settings: ['eta', 'brackets', 'r', 'c'],
-    choose: (at) => ({ scheduler: hyperband(at), predictor: { type: 'median', ...stopping(at) } }),
+    choose: (at) => ({ scheduler: hyperband(at), pruner: { type: 'median', ...stopping(at) } }),
   },
   fast: {
     describe: 'Fast-Hyperband: every epoch a decision point, trials one after the other',
-    settings: ['eta', 'brackets', 'r', 'd', 'k', 'confidence', 'model'],
-    choose: (at) => ({ scheduler: hyperband(at), predictor: { type: 'fast', ...model(at), ...stopping(at) } }),
+    settings: ['eta', 'brackets', 'r', 'd', 'k', 'confidence', 'predictor'],
+    choose: (at) => ({ scheduler: hyperband(at), pruner: { type: 'fast', ...predictor(at), ...stopping(at) } }),
   },
   swift: {
     describe: 'Swift-Hyperband: one decision point a round',
-    settings: ['eta', 'brackets', 'r', 'd', 'k', 'c', 'model'],
-    choose: (at) => ({ scheduler: hyperband(at), predictor: { type: 'swift', ...model(at), ...stopping(at) } }),
+    settings: ['eta', 'brackets', 'r', 'd', 'k', 'c', 'predictor'],
+    choose: (at) => ({ scheduler: hyperband(at), pruner: { type: 'swift', ...predictor(at), ...stopping(at) } }),
   },
   'quantum-swift': {
-    describe: 'Swift-Hyperband with the simulated annealer as its model',
+    describe: 'Swift-Hyperband with the simulated annealer as its predictor',
     settings: ['eta', 'brackets', 'r', 'd', 'k', 'c', 'reads', 'sweeps'],
     choose: (at) => {
       const annealer = { type: 'annealer', ...pick(at.given, ['reads', 'sweeps']) };
-      return { scheduler: hyperband(at), predictor: { type: 'swift', model: annealer, ...stopping(at) } };
+      return { scheduler: hyperband(at), pruner: { type: 'swift', predictor: annealer, ...stopping(at) } };
     },
   },
   asha: {
@@ -127,8 +128,8 @@ const table = {
   },
   'swift-asha': {
     describe: 'ASHA that asks about promoted trials half-way to their next rung',
-    settings: ['eta', 'trials', 'r', 'd', 'c', 'model'],
-    choose: (at) => ({ ...asha(at), predictor: { type: 'swift', ...model(at), ...stopping(at) } }),
+    settings: ['eta', 'trials', 'r', 'd', 'c', 'predictor'],
+    choose: (at) => ({ ...asha(at), pruner: { type: 'swift', ...predictor(at), ...stopping(at) } }),
   },
   bohb: {
     describe: "Hyperband with BOHB's sampler; on recorded curves it draws unused rows",
@@ -166,6 +167,7 @@ export function studyOf(name: AlgorithmName, setting: Setting): Study {
   const given: Record<string, number | string> = {};
   for (const one of more) {
     const [key = '', value = ''] = one.split('=');
+    if (key === 'model') throw new RangeError(`${name}: model is called predictor now: write predictor=${value}`);
     if (!(algorithm.settings as readonly string[]).includes(key) || value === '')
       throw new RangeError(`${name}: "${one}" is no setting; ${word} has ${algorithm.settings.join(', ')}`);
     given[settingKeys[key as keyof typeof settingKeys]] = Number.isFinite(Number(value)) ? Number(value) : value;
@@ -200,24 +202,18 @@ export function yardstick(maxBudget: number, eta: number): { readonly epochs: nu
     order: 'sequential',
     iterations: 1,
   } as const;
-  return planStudy(scheduler, { type: 'none' });
+  return planOf({ scheduler, pruner: { type: 'none' } }).table();
 }
 
 /** The study repeated until at least `epochs` are spent, or null when its scheduler ends by itself. */
 export function endless(study: Study, epochs: number): Study | null {
   const { scheduler } = study;
+  const longer = schedulerOf(scheduler).endlessly?.(scheduler, epochs);
+  if (!longer) return null;
+  const bounded = planOf({ ...study, scheduler: longer }).table(1).endless;
   // Room for the last round: one that would exceed the limit does not start.
-  const limits = { epochs: 3 * epochs + planStudy(scheduler, study.predictor, 1).epochs };
-  switch (scheduler.type) {
-    case 'hyperband':
-      return { ...study, limits, scheduler: { ...scheduler, iterations: 'untilLimit' } };
-    case 'asha':
-      return { ...study, limits, scheduler: { ...scheduler, trials: 'untilLimit' } };
-    case 'full':
-      return { ...study, limits: {}, scheduler: { ...scheduler, trials: Math.ceil(epochs / scheduler.maxBudget) + 1 } };
-    case 'successiveHalving':
-      return null;
-  }
+  const limits = { epochs: 3 * epochs + planOf(study).table(1).epochs };
+  return { ...study, limits: bounded ? limits : {}, scheduler: longer };
 }
 
 function pick(from: Point['given'], keys: readonly string[]): Record<string, number | string> {

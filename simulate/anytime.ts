@@ -1,6 +1,6 @@
 /** How good the best trial trained to R is, against the epochs spent: what epochs to match is read from. */
 import { runInMemory } from '../core/in-memory.js';
-import { flip } from '../core/objective.js';
+import { modeOf } from '../core/objectives/index.js';
 import type { Study } from '../core/study.js';
 import type { CurveTable } from '../trainers/replay.js';
 import { epochsOf, replay } from './curves.js';
@@ -37,7 +37,7 @@ export async function anytime(study: Study, table: CurveTable, iteration: number
           const outcome = effects.train(trial, from, to);
           advance(epochsOf(outcome));
           if (to === scheduler.maxBudget && outcome.outcome === 'completed')
-            best = Math.min(best, flip(objective, outcome.values.at(-1) as number));
+            best = Math.min(best, modeOf(objective).loss(outcome.values.at(-1) as number));
           return outcome;
         },
       }

@@ -81,6 +81,6 @@ function before(a: Event, b: Event): boolean {
 }
 
 /** Resolves when no promise is left that could settle by itself: a macrotask runs after all microtasks. */
-export function quiet(): Promise<void> {
+function quiet(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -18,7 +18,7 @@ export interface Comparison {
   readonly iteration: number | null;
 }
 
-export interface Contestant {
+interface Contestant {
   readonly name: AlgorithmName;
   readonly study: Study;
   /** Whether the user asked for it; the yardstick of epochs to match runs anyway. */

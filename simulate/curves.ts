@@ -30,7 +30,7 @@ export interface RecordedCurves {
  */
 export function curvesOfRecord(file: string): RecordedCurves {
   const record = readJson(file) as Partial<StudyRecord> | null;
-  if (record?.format !== 'everband-record/1') throw new Error(`${file} is no record of a study`);
+  if (record?.format !== 'everband-record/2') throw new Error(`${file} is no record of a study`);
   const { trials, scheduler } = record as StudyRecord;
   const complete = trials.filter((trial) => trial.values.length >= scheduler.maxBudget);
   if (complete.length === 0) throw new Error(`${file}: no trial reached ${scheduler.maxBudget} epochs`);
@@ -55,12 +55,12 @@ export function readJson(file: string): unknown {
 }
 
 /** The row of the table that a trial replays. */
-export function rowOf(trial: Trial): number {
+function rowOf(trial: Trial): number {
   return Number(trial.config['row']);
 }
 
 /** Epochs from + 1 ... to of a recorded curve. */
-export function segmentOf(curve: readonly number[], from: number, to: number): SegmentOutcome {
+function segmentOf(curve: readonly number[], from: number, to: number): SegmentOutcome {
   for (let epoch = from; epoch < to; epoch++) {
     const value = curve[epoch] ?? NaN;
     if (Number.isFinite(value)) continue;

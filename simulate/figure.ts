@@ -1,7 +1,7 @@
 /** Epochs against final value as one SVG: a panel per data set, every seed a point, means with their intervals. */
 import type { Objective } from '../core/study.js';
 import { count, escape, px, short } from '../report/markup.js';
-import { scaleOf, type Scale } from '../report/scale.js';
+import { lowerIsBetter, scaleOf, type Scale } from '../report/scale.js';
 import type { Mean } from './summary.js';
 
 export interface Cloud {
@@ -35,10 +35,8 @@ const marks: readonly ((r: number) => string)[] = [
 ];
 
 /** The mark of a run beyond the axis, and on which side of it that is. */
-const edge = {
-  minimise: { sign: '△', at: inside.top + 6, tip: -1 },
-  maximise: { sign: '▽', at: inside.bottom - 6, tip: 1 },
-};
+const above = { sign: '△', at: inside.top + 6, tip: -1 };
+const below = { sign: '▽', at: inside.bottom - 6, tip: 1 };
 
 /** `note` stands below the legend. */
 export function figureSvg(panels: readonly Panel[], note: string): string {
@@ -73,7 +71,8 @@ function panelSvg({ title, objective, best, clouds }: Panel, names: readonly str
   const across = (value: number) => inside.left + 10 + x.at(value) * (inside.right - inside.left - 20);
   const up = (value: number) => inside.bottom - 8 - y.at(value) * (inside.bottom - inside.top - 16);
   const isOutside = (value: number) => y.at(value) < 0 || y.at(value) > 1;
-  const { sign, at: rim, tip } = edge[objective.mode];
+  const lower = lowerIsBetter(objective);
+  const { sign, at: rim, tip } = lower ? above : below;
   const clip = `panel${index}`;
   const seeds = clouds.map((cloud) => {
     const { colour, mark } = looks(names, cloud.name);
@@ -100,9 +99,9 @@ function panelSvg({ title, objective, best, clouds }: Panel, names: readonly str
     const says = `${cloud.name}: ${short(cloud.epochs.mean)} epochs, ${short(cloud.value.mean, 6)}`;
     return `<g><title>${escape(says)}</title>${bars}<g class="mean" fill="${colour}" transform="translate(${cx} ${cy})">${mark(radius)}</g></g>`;
   });
-  const better = objective.mode === 'minimise' ? 'lower is better' : 'higher is better';
+  const better = `${lower ? 'lower' : 'higher'} is better`;
   const cut = points.map(([, value]) => value).filter(isOutside);
-  const worst = cut.reduce((a, b) => (objective.mode === 'minimise' ? Math.max(a, b) : Math.min(a, b)), cut[0] ?? NaN);
+  const worst = cut.reduce((a, b) => (lower ? Math.max(a, b) : Math.min(a, b)), cut[0] ?? NaN);
   const runs = cut.length === 1 ? '1 run' : `${cut.length} runs`;
   const caption = cut.length === 0 ? '' : `; ${sign} ${runs} beyond the axis, to ${short(worst, 6)}`;
   return (
@@ -118,7 +117,7 @@ function panelSvg({ title, objective, best, clouds }: Panel, names: readonly str
 /** The best and the worst that must lie inside: all intervals, and all seeds but the worst twentieth. */
 function ends(points: Cloud['points'], clouds: readonly Cloud[], objective: Objective): number[] {
   const values = points.map(([, value]) => value).sort((a, b) => a - b);
-  const worst = objective.mode === 'minimise' ? values : values.reverse();
+  const worst = lowerIsBetter(objective) ? values : values.reverse();
   const inner = worst.slice(0, Math.ceil(0.95 * worst.length));
   const all = [...inner, ...clouds.flatMap(({ value }) => [value.low, value.high])];
   return [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];

@@ -1,6 +1,6 @@
 /** What one simulated run of one algorithm came to. */
-import { flip } from '../core/objective.js';
-import { kept } from '../core/plan.js';
+import { modeOf } from '../core/objectives/index.js';
+import { schedulerOf } from '../core/schedulers/index.js';
 import type { RoundRecord, StudyRecord } from '../core/record.js';
 import type { Objective } from '../core/study.js';
 import type { CurveTable } from '../trainers/replay.js';
@@ -19,20 +19,20 @@ export interface Measures {
   readonly seconds: number;
   /** Share of the workers' time that they trained. */
   readonly busy: number;
-  /** Trials that a stopping rule ended. */
+  /** Trials that the pruner ended. */
   readonly stopped: number;
   /** Those of them that the round needed, see {@link wrongStops}. */
   readonly wrongStops: number;
-  readonly modelsTrained: number;
+  readonly predictorsTrained: number;
   /** Workers lost on the way. */
   readonly failures: number;
 }
 
 export function measure({ record, makespan, busy, failures }: ClusterRun, table: CurveTable): Measures {
-  const { best, epochs, trials, fates, modelsTrained } = record.result;
+  const { best, epochs, trials, fates, predictorsTrained } = record.result;
   const value = best?.reachedMaxBudget ? best.value : null;
   const standings = standingsAt(table, record.scheduler.maxBudget, record.objective);
-  const loss = value === null ? null : flip(record.objective, value);
+  const loss = value === null ? null : modeOf(record.objective).loss(value);
   return {
     epochs,
     trials,
@@ -43,7 +43,7 @@ export function measure({ record, makespan, busy, failures }: ClusterRun, table:
     busy,
     stopped: fates.stopped,
     wrongStops: wrongStops(record, table),
-    modelsTrained,
+    predictorsTrained,
     failures,
   };
 }
@@ -51,7 +51,7 @@ export function measure({ record, makespan, busy, failures }: ClusterRun, table:
 /** Losses of all rows at `budget`, best first; those without a finite one are left out. */
 function standingsAt({ values }: CurveTable, budget: number, objective: Objective): number[] {
   return values
-    .map((curve) => flip(objective, curve[budget - 1] ?? NaN))
+    .map((curve) => modeOf(objective).loss(curve[budget - 1] ?? NaN))
     .filter(Number.isFinite)
     .sort((a, b) => a - b);
 }
@@ -64,14 +64,14 @@ export function wrongStops(record: StudyRecord, table: CurveTable): number {
   const rows = new Map(record.trials.map((trial) => [trial.id, Number(trial.config['row'])]));
   const lossOf = (trial: string, rung: number): number => {
     const value = table.values[rows.get(trial) ?? -1]?.[rung - 1] ?? NaN;
-    return Number.isFinite(value) ? flip(record.objective, value) : Infinity;
+    return Number.isFinite(value) ? modeOf(record.objective).loss(value) : Infinity;
   };
   const inRound = (round: RoundRecord): number => {
     const asked = round.decision?.predictions ?? [];
     const stopped = new Set(asked.filter(({ goesOn }) => !goesOn).map(({ trial }) => trial));
     if (stopped.size === 0) return 0;
     const last = round.to === record.scheduler.maxBudget;
-    const places = last ? 1 : kept(record.scheduler, round.trials.length);
+    const places = last ? 1 : schedulerOf(record.scheduler).kept(record.scheduler, round.trials.length);
     return round.trials
       .map((trial, index) => ({ trial, index, loss: lossOf(trial, round.to) }))
       .sort((a, b) => compare(a.loss, b.loss) || a.index - b.index)

@@ -1,5 +1,5 @@
 /** Means over seeds with 95 % intervals, by bootstrap: nothing is assumed of how values are spread. */
-import { flip } from '../core/objective.js';
+import { modeOf } from '../core/objectives/index.js';
 import { stream } from '../core/rng.js';
 import { matched, type Comparison, type Run } from './comparison.js';
 import { epochsToMatch, gridPoints, type Match } from './match.js';
@@ -27,7 +27,7 @@ export interface Summary {
   /** Means per run. */
   readonly stopped: number;
   readonly wrongStops: number;
-  readonly modelsTrained: number;
+  readonly predictorsTrained: number;
   readonly failures: number;
   /** Null when it was not followed. */
   readonly match: Match | null;
@@ -50,7 +50,7 @@ export function summarise(comparison: Comparison, runs: readonly Run[]): Summary
     const followed = own.flatMap(({ seed, curve }) => {
       const target = targets.get(seed);
       return curve && target !== undefined && target !== null
-        ? [{ curve, target: flip(setting.objective, target) }]
+        ? [{ curve, target: modeOf(setting.objective).loss(target) }]
         : [];
     });
     return [
@@ -66,7 +66,7 @@ export function summarise(comparison: Comparison, runs: readonly Run[]): Summary
         busy: average('busy'),
         stopped: average('stopped'),
         wrongStops: average('wrongStops'),
-        modelsTrained: average('modelsTrained'),
+        predictorsTrained: average('predictorsTrained'),
         failures: average('failures'),
         match: epochsToMatch(
           followed.map(({ curve }) => curve),
@@ -77,7 +77,7 @@ export function summarise(comparison: Comparison, runs: readonly Run[]): Summary
             ? null
             : Array.from({ length: gridPoints }, (_, point) => {
                 const sum = followed.reduce((total, { curve }) => total + (curve[point] as number), 0);
-                const value = flip(setting.objective, sum / followed.length);
+                const value = modeOf(setting.objective).value(sum / followed.length);
                 return Number.isFinite(value) ? value : null;
               }),
       },

@@ -20,10 +20,10 @@ export function parseStudy(input: unknown, context: ParseContext): ParseResult {
   const { value, problems } = rewrite(input as Record<string, unknown>, context);
   const parsed = studySchema.safeParse(value);
   if (!parsed.success) {
-    const crossed = crossRules(soundSections(value, parsed.error));
+    const crossed = crossRules(soundSections(value, parsed.error), value);
     return { ok: false, problems: [...problems, ...problemsOf(parsed.error, value), ...crossed] };
   }
   const study = parsed.data as Study;
-  const wrong = [...problems, ...crossRules(study)];
+  const wrong = [...problems, ...crossRules(study, value)];
   return wrong.length > 0 ? { ok: false, problems: wrong } : { ok: true, study };
 }

@@ -1,27 +1,38 @@
 /** Rules over more than one key: what the schema alone cannot say. Each names the path, the value seen and the reason. */
-import { ashaTrialBound } from '../core/asha.js';
-import { largestBracket, mostParallel, planStudy } from '../core/plan.js';
-import { mostSobolDimensions } from '../core/sobol.js';
-import { gridOf } from '../core/space.js';
-import type { AnnealerModel, Limits, Predictor, Scheduler, SearchSpace } from '../core/study.js';
+import type { Option } from '../core/options.js';
+import { prunerOf } from '../core/pruners/index.js';
+import { refusals } from '../core/refuse.js';
+import { samplerOf, samplers } from '../core/samplers/index.js';
+import { schedulerOf } from '../core/schedulers/index.js';
+import { maxParallelism, planOf, type SchedulerSettings, type SearchSpace } from '../core/study.js';
 import type { Problem } from './problem.js';
 import type { Sections } from './sections.js';
+import { isMapping } from './short-forms.js';
 import { spaceProblems, tryFirstProblems } from './space-rules.js';
 
 type Refuse = (path: string, value: unknown, rule: string) => void;
 
-/** Everything that is wrong between the sections that are right by themselves. */
-export function crossRules(study: Sections): Problem[] {
-  const { space, scheduler, limits, tryFirst } = study;
+/** Most trials of one bracket, and of a study: what is above has not been shown to run. */
+const maxBracketTrials = 20_000;
+const maxStudyTrials = 100_000;
+/** Most epochs of a round that trains trial by trial: what it has come to travels in one message. */
+const maxRoundEpochs = 60_000;
+
+/**
+ * Everything that is wrong between the sections that are right by themselves. `given`: the study as its file says it,
+ * before defaults.
+ */
+export function crossRules(study: Sections, given: Readonly<Record<string, unknown>>): Problem[] {
+  const { space, scheduler, tryFirst } = study;
   const problems: Problem[] = [];
   const refuse: Refuse = (path, value, rule) => void problems.push({ path, value, rule });
   const wrong = (at: string) => problems.some(({ path }) => path === at || path.startsWith(`${at}.`));
   if (space) problems.push(...spaceProblems(space));
   useOfSpace(study, refuse);
-  if (scheduler) schedulerRules(scheduler, limits, refuse);
-  combinationRules(study, refuse);
+  problems.push(...refusals(study));
+  if (scheduler) ignoredRules(scheduler, study, given, refuse);
   if (scheduler && !wrong('scheduler')) sizeRules(study, scheduler, refuse);
-  if (!wrong('space') && !wrong('sampler')) gridRule(study, refuse);
+  if (!wrong('space') && !wrong('sampler')) samplerRule(study, refuse);
   if (space && tryFirst && !wrong('tryFirst')) {
     problems.push(...tryFirstProblems(space, tryFirst, (name) => wrong(`space.${name}`)));
   }
@@ -35,120 +46,70 @@ function useOfSpace({ space, trainer, sampler, tryFirst }: Sections, refuse: Ref
     if (space && names.length === 0) refuse('space', space, 'name at least one parameter');
   } else if (trainer) {
     if (names.length > 0) refuse('space', names, 'recorded curves bring their own configurations: leave the space out');
-    if (sampler?.type === 'grid' || sampler?.type === 'sobol') {
-      const rule = 'recorded curves have their own configurations, one a row, which random and tpe can choose from';
+    if (sampler && !samplerOf(sampler).tableDraws) {
+      const able = Object.keys(samplers).filter((type) => samplerOf({ type } as typeof sampler).tableDraws);
+      const rule = `recorded curves have their own configurations, one a row, which ${able.join(' and ')} can choose from`;
       refuse('sampler.type', sampler.type, rule);
     }
     if (tryFirst?.length) refuse('tryFirst', tryFirst.length, 'recorded curves are drawn row by row: leave it out');
   }
-  if (sampler?.type === 'sobol' && names.length > mostSobolDimensions) {
-    refuse('sampler.type', 'sobol', `has ${mostSobolDimensions} dimensions, the space ${names.length}: take random`);
+}
+
+/** Keys that the scheduler would not look at; a study that is filled in has them with their defaults. */
+function ignoredRules(
+  scheduler: SchedulerSettings,
+  { sampler, pruner }: Sections,
+  given: Readonly<Record<string, unknown>>,
+  refuse: Refuse
+): void {
+  const { ignores = [], title } = schedulerOf(scheduler);
+  const options: Readonly<Record<string, Readonly<Record<string, Option>>>> = {
+    sampler: sampler ? samplerOf(sampler).options : {},
+    pruner: pruner ? prunerOf(pruner).options : {},
+  };
+  for (const path of ignores) {
+    const [section = '', key = ''] = path.split('.');
+    const inside = given[section];
+    const value = isMapping(inside) ? inside[key] : undefined;
+    if (value === undefined || value === options[section]?.[key]?.default) continue;
+    refuse(path, value, `has no meaning with ${title}: leave it out`);
   }
 }
 
-function schedulerRules(scheduler: Scheduler, limits: Limits | undefined, refuse: Refuse): void {
-  if (scheduler.type === 'full') return;
-  const { maxBudget, minBudget, eta } = scheduler;
-  const steps = largestBracket(scheduler);
-  if (maxBudget < minBudget) {
-    refuse('scheduler.maxBudget', maxBudget, `must be at least minBudget (${minBudget})`);
-  } else if (steps === 0) {
-    const rule = `must be at least eta * minBudget = ${eta * minBudget}, or there is no rung of eta times the first`;
-    refuse('scheduler.maxBudget', maxBudget, rule);
-  } else if (scheduler.type === 'hyperband' && scheduler.brackets !== 'all' && scheduler.brackets > steps + 1) {
-    const rule = `at most ${steps + 1}: there are no more at R = ${maxBudget}, eta = ${eta}, minBudget = ${minBudget}`;
-    refuse('scheduler.brackets', scheduler.brackets, rule);
+function sizeRules({ pruner, parallelism }: Sections, scheduler: SchedulerSettings, refuse: Refuse): void {
+  const most = maxParallelism({ scheduler });
+  if (parallelism !== undefined && parallelism > most) {
+    refuse('parallelism', parallelism, `at most ${most} trials at once for ${scheduler.type}`);
   }
-  const ends = limits && [limits.epochs, limits.deadlineSeconds, limits.target].some((limit) => limit !== undefined);
-  const key = scheduler.type === 'hyperband' ? 'iterations' : 'trials';
-  const wanted = scheduler.type === 'hyperband' ? scheduler.iterations : scheduler.trials;
-  if (wanted === 'untilLimit' && ends === false) {
-    refuse(`scheduler.${key}`, wanted, 'needs a limit: limits.epochs, limits.deadlineSeconds or limits.target');
-  }
-}
-
-/** Combinations of scheduler, sampler and stopping rule that make no sense, and why. */
-function combinationRules({ scheduler, sampler, predictor, limits }: Sections, refuse: Refuse): void {
-  const together = scheduler?.type === 'hyperband' && scheduler.order === 'together';
-  if (together) {
-    const { iterations } = scheduler;
-    if (iterations === 'untilLimit') {
-      refuse('scheduler.iterations', iterations, 'needs brackets one after the other: leave order out');
-    }
-    if (sampler?.type === 'tpe') {
-      const rule =
-        'tpe (BOHB) needs brackets one after the other: with brackets together its proposals would depend on timing';
-      refuse('scheduler.order', 'together', rule);
-    }
-    if (limits?.epochs !== undefined || limits?.target !== undefined) {
-      const rule =
-        'epoch limits and targets need brackets one after the other: with brackets together the outcome would depend on timing';
-      refuse('scheduler.order', 'together', rule);
+  // The table does not depend on who stops a trial.
+  const plan = planOf({ scheduler, pruner: { type: 'none' } });
+  const { brackets, trials, endless, step } = plan.table(1);
+  const iterations = plan.iterations === Infinity ? 1 : plan.iterations;
+  if (pruner && prunerOf(pruner).onePerRound) {
+    const rounds = brackets.flatMap((bracket) => bracket.rounds);
+    const epochs = Math.max(...rounds.map((round) => round.trials * (round.to - round.from)));
+    if (epochs > maxRoundEpochs) {
+      const rule = `a round of ${inWords(epochs)} epochs, trial by trial, where at most ${inWords(maxRoundEpochs)} travel in one message: take a pruner with one decision point a round, or a smaller R`;
+      refuse('pruner', pruner.type, rule);
     }
   }
-  if (predictor?.type === 'swift' && scheduler?.type === 'full') {
-    refuse('predictor', 'swift', 'Swift decides between rungs; full training has none to promote to');
+  const [largest] = [...brackets].sort((a, b) => b.trials - a.trials);
+  if (step === 'round' && largest && largest.trials > maxBracketTrials) {
+    const rule = `bracket ${largest.id} has ${inWords(largest.trials)} trials: at most ${inWords(maxBracketTrials)} a bracket, for they are ranked together`;
+    refuse('scheduler', largest.trials, rule);
   }
-  if (predictor?.type === 'fast' && scheduler?.type === 'asha') {
-    const rule = 'Fast-Hyperband trains one trial after the other, ASHA never waits: take swift (Swift-ASHA) or median';
-    refuse('predictor', 'fast', rule);
-  }
-  if (predictor?.type !== 'swift' && predictor?.type !== 'fast') return;
-  if (predictor.model.type === 'annealer') annealerRules(predictor.model, predictor.type, together, refuse);
-}
-
-function annealerRules(model: AnnealerModel, asker: Predictor['type'], together: boolean, refuse: Refuse): void {
-  const accounts = (['maxQpuSeconds', 'maxQpuCost', 'qpuPricePerHour'] as const).filter(
-    (key) => model[key] !== undefined
-  );
-  if (model.solver !== 'dwave') {
-    for (const key of accounts) refuse(`predictor.model.${key}`, model[key], 'only solver: dwave uses a QPU');
-    return;
-  }
-  if ((model.maxQpuCost === undefined) !== (model.qpuPricePerHour === undefined)) {
-    const rule = 'a limit of cost needs both maxQpuCost and qpuPricePerHour';
-    refuse(`predictor.model.${accounts.at(-1)}`, model.maxQpuCost ?? model.qpuPricePerHour, rule);
-  }
-  if (asker === 'fast') {
-    const rule = 'Fast-Hyperband trains hundreds of models, each a QPU problem: take the simulated annealer, or swift';
-    refuse('predictor.model.solver', 'dwave', rule);
-  }
-  if (model.reads > 2000) refuse('predictor.model.reads', model.reads, 'at most 2000 for dwave: answers are kept');
-  if (accounts[0] !== undefined && together) {
-    const rule = 'brackets together share no account of it: run them one after the other';
-    refuse(`predictor.model.${accounts[0]}`, model[accounts[0]], rule);
+  const all = trials * iterations;
+  if (!endless && all > maxStudyTrials) {
+    refuse('scheduler', all, `the study has ${inWords(all)} trials: at most ${inWords(maxStudyTrials)} a study`);
   }
 }
 
-function sizeRules(study: Sections, scheduler: Scheduler, refuse: Refuse): void {
-  const { predictor, sampler, limits, parallelism } = study;
-  if (parallelism !== undefined && parallelism > mostParallel(scheduler)) {
-    refuse('parallelism', parallelism, `at most ${mostParallel(scheduler)} trials at once for ${scheduler.type}`);
-  }
-  if (scheduler.type === 'asha' && scheduler.trials !== 'untilLimit' && predictor && sampler) {
-    const most = ashaTrialBound({ scheduler, predictor, sampler });
-    const rule = `at most ${most}: what an ASHA study remembers travels in one message`;
-    if (scheduler.trials > most) refuse('scheduler.trials', scheduler.trials, rule);
-  }
-  const iterations = scheduler.type === 'hyperband' && scheduler.iterations !== 'untilLimit' ? scheduler.iterations : 1;
-  // Neither depends on who stops a trial.
-  const one = planStudy(scheduler, { type: 'none' }, 1);
-  const endless = scheduler.type === 'hyperband' && scheduler.iterations === 'untilLimit';
-  if (predictor?.type === 'fast' && scheduler.type !== 'asha' && limits) {
-    const values = endless ? (limits.epochs ?? Infinity) : one.epochsFromScratch * iterations;
-    const rule =
-      'Fast-Hyperband keeps every complete curve, at most 60,000 values: take swift, a smaller R or fewer iterations';
-    if (values > 60_000) refuse('predictor', 'fast', endless ? `${rule}, or limits.epochs` : rule);
-  }
-  const trials = one.trials * iterations;
-  if (trials > 100_000) refuse('scheduler', trials, 'at most 100,000 trials a study');
+function inWords(count: number): string {
+  return count.toLocaleString('en');
 }
 
-function gridRule({ space, sampler }: Sections, refuse: Refuse): void {
-  if (!space || sampler?.type !== 'grid' || Object.values(space).includes(null)) return;
-  try {
-    gridOf(space as SearchSpace, sampler.pointsPerDimension, 1_000_000);
-  } catch {
-    refuse('sampler', sampler, 'the grid has more than a million points');
-  }
+function samplerRule({ space, sampler }: Sections, refuse: Refuse): void {
+  if (!space || !sampler || Object.values(space).includes(null)) return;
+  const rule = samplerOf(sampler).refuseSpace?.(sampler, space as SearchSpace) ?? null;
+  if (rule !== null) refuse('sampler', sampler.type, rule);
 }

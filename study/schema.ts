@@ -1,14 +1,16 @@
 /** The study file: one zod schema behind YAML, JSON and TypeScript files. */
 import { z } from 'zod';
-import { mostInFlight } from '../core/plan.js';
-import { plainModels } from '../core/predictors/models.js';
-import type { Config } from '../core/study.js';
+import { predictorOption } from '../core/engine/pruner.js';
+import { objectives } from '../core/objectives/index.js';
+import { filled, type Option } from '../core/options.js';
+import { predictorOf, predictors, type PredictorSettings } from '../core/predictors/index.js';
+import { pruners } from '../core/pruners/index.js';
+import { samplers } from '../core/samplers/index.js';
+import { schedulers } from '../core/schedulers/index.js';
+import { trainingDefaults } from '../core/settings.js';
+import { json, optionShape, unionOf } from './option-schema.js';
+import { shortPruners, shortSchedulers } from '../core/short-names.js';
 
-const json: z.ZodType<Config[string]> = z.lazy(() =>
-  z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(json), z.record(z.string(), json)], {
-    error: 'must be text, a finite number, true, false, null, or a list or mapping of those',
-  })
-);
 const positive = z.number().positive();
 const whole = 'must be a whole number of 1 or more';
 const count = z.number(whole).int(whole).min(1, whole);
@@ -25,10 +27,6 @@ const seconds = z.union(
   ],
   { error: duration }
 );
-/** A whole number, or a word instead of one. */
-const countOr = <Word extends string>(word: Word) =>
-  z.union([count, z.literal(word)], { error: `${whole}, or "${word}"` });
-
 const when = z.strictObject({ parameter: z.string(), in: z.array(json).min(1) }).optional();
 const range = z.tuple([z.number(), z.number()]);
 export const explicitParameter = z.discriminatedUnion('type', [
@@ -59,14 +57,11 @@ const shortParameter = z.union([
   z.strictObject({ fixed: json, when }),
 ]);
 
-const modes = {
-  minimise: 'minimise',
-  minimize: 'minimise',
-  min: 'minimise',
-  maximise: 'maximise',
-  maximize: 'maximise',
-  max: 'maximise',
-} as const;
+/** Other spellings of the objectives' names. */
+const spellings: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(objectives).flatMap(([name, mode]) => mode.spellings.map((spelling) => [spelling, name]))
+);
+const modes = [...Object.keys(objectives), ...Object.keys(spellings)] as [string, ...string[]];
 /** What an epoch's line of the protocol has beside the metric (trainers/protocol.ts). */
 const protocolKeys = ['epoch', 'checkpoint'];
 const objective = z
@@ -79,119 +74,36 @@ const objective = z
       })
       .default('loss'),
     mode: z
-      .enum(Object.keys(modes) as [keyof typeof modes])
+      .enum(modes)
       .default('minimise')
-      .transform((mode) => modes[mode]),
+      .transform((mode) => spellings[mode] ?? mode),
   })
   .prefault({});
 
-const eta = z.number().int('must be a whole number').min(2, 'must be at least 2').default(3);
-const scheduler = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('hyperband'),
-    maxBudget: count,
-    eta,
-    minBudget: count.default(1),
-    brackets: countOr('all').default('all'),
-    bracketFormula: z.enum(['ceil', 'floor']).default('ceil'),
-    order: z.enum(['sequential', 'together']).default('sequential'),
-    iterations: countOr('untilLimit').default(1),
-  }),
-  z.strictObject({
-    type: z.literal('successiveHalving'),
-    trials: count,
-    maxBudget: count,
-    minBudget: count.default(1),
-    eta,
-  }),
-  z.strictObject({ type: z.literal('full'), trials: count, maxBudget: count }),
-  z.strictObject({
-    type: z.literal('asha'),
-    trials: countOr('untilLimit'),
-    maxBudget: count,
-    minBudget: count.default(1),
-    eta,
-  }),
-]);
+const scheduler = unionOf(schedulers);
+/** The definition of a name in a registry. */
+function definitionOf(registry: object, name: string): { readonly options: Readonly<Record<string, Option>> } {
+  return (registry as Record<string, { readonly options: Readonly<Record<string, Option>> }>)[name] ?? { options: {} };
+}
 
-/** For editors: `R` may stand for `maxBudget`, and `bohb` for Hyperband with the sampler `tpe`. */
-const bohb = scheduler.options[0].extend({ type: z.literal('bohb') });
+/** For editors: the short names beside the types, and `R` for `maxBudget`. */
+const namedSchedulers = [
+  ...(scheduler.options as z.ZodObject[]),
+  ...Object.entries(shortSchedulers).map(([name, { type }]) =>
+    optionShape(name, definitionOf(schedulers, type).options)
+  ),
+];
 const shortScheduler = z.union([
-  scheduler,
-  bohb,
-  ...[...scheduler.options, bohb].map((option: z.ZodObject) => option.omit({ maxBudget: true }).extend({ R: count })),
+  ...namedSchedulers,
+  ...namedSchedulers.map((option) => option.omit({ maxBudget: true }).extend({ R: count })),
 ]);
 
-const sampler = z
-  .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('random') }),
-    z.strictObject({ type: z.literal('sobol') }),
-    z.strictObject({ type: z.literal('grid'), pointsPerDimension: count.default(5) }),
-    z.strictObject({
-      type: z.literal('tpe'),
-      wave: count.default(8),
-      randomFraction: z
-        .number()
-        .min(0)
-        .max(1)
-        .default(1 / 3),
-      goodShare: z.number().gt(0).lt(1).default(0.15),
-      candidates: count.default(64),
-      bandwidthFactor: positive.default(3),
-      minBandwidth: positive.default(1e-3),
-    }),
-  ])
-  .default({ type: 'random' });
-
-const plainModel = z.enum(Object.keys(plainModels) as [keyof typeof plainModels]);
-const modelUnion = z.discriminatedUnion('type', [
-  z.strictObject({ type: plainModel }),
-  z.strictObject({
-    type: z.literal('annealer'),
-    solver: z.enum(['simulated', 'dwave']).default('simulated'),
-    taskQueue: z.string().min(1).default('everband-qubo'),
-    reads: count.max(10_000).optional(),
-    sweeps: count.max(100_000).default(300),
-    combination: z.enum(['sound', 'faithful']).default('sound'),
-    fallback: plainModel.nullable().default('svr'),
-    maxQpuSeconds: positive.optional(),
-    maxQpuCost: positive.optional(),
-    qpuPricePerHour: positive.optional(),
-  }),
-  z.strictObject({
-    type: z.literal('activity'),
-    taskQueue: z.string().min(1),
-    activity: z.string().min(1).default('predict'),
-    settings: json.default(null),
-  }),
-]);
-const model = modelUnion.transform((chosen) =>
-  chosen.type === 'annealer' ? { ...chosen, reads: chosen.reads ?? (chosen.solver === 'dwave' ? 1000 : 100) } : chosen
+const sampler = unionOf(samplers);
+const predictorUnion = unionOf(predictors);
+const pruner = unionOf(
+  pruners,
+  predictorUnion.transform((chosen) => filled(predictorOf(chosen as PredictorSettings).options, chosen as object))
 );
-const modelSetting = model.prefault({ type: 'svr' });
-const minCurves = z.number().int().min(2, 'd must be at least 2').default(15);
-const decisionPoint = z.number().gt(0).lt(1).default(0.5);
-
-const predictor = z
-  .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('none') }),
-    z.strictObject({ type: z.literal('median'), decisionPoint, minTrials: count.default(5) }),
-    z.strictObject({
-      type: z.literal('fast'),
-      model: modelSetting,
-      minCurves,
-      completeShare: z.number().positive().max(1).default(1),
-      confidence: z.number().gt(0.5).lt(1).default(0.95),
-    }),
-    z.strictObject({
-      type: z.literal('swift'),
-      model: modelSetting,
-      minCurves,
-      completeShare: z.number().positive().max(1).default(0.5),
-      decisionPoint,
-    }),
-  ])
-  .default({ type: 'none' });
 
 const trainer = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('module'), module: z.string().min(1) }),
@@ -221,13 +133,13 @@ const trainer = z.discriminatedUnion('type', [
 const training = z
   .strictObject({
     segmentEpochs: count.optional(),
-    attempts: count.default(3),
-    backoffSeconds: seconds.default(5),
-    maxLosses: count.default(10),
-    parkSeconds: seconds.default(600),
-    epochTimeoutSeconds: seconds.default(3600),
-    heartbeatSeconds: z.number().min(2).default(15),
-    graceSeconds: seconds.default(10),
+    attempts: count.default(trainingDefaults.attempts),
+    backoffSeconds: seconds.default(trainingDefaults.backoffSeconds),
+    maxLosses: count.default(trainingDefaults.maxLosses),
+    parkSeconds: seconds.default(trainingDefaults.parkSeconds),
+    epochTimeoutSeconds: seconds.default(trainingDefaults.epochTimeoutSeconds),
+    heartbeatSeconds: z.number().min(2).default(trainingDefaults.heartbeatSeconds),
+    graceSeconds: seconds.default(trainingDefaults.graceSeconds),
   })
   .prefault({});
 
@@ -247,28 +159,35 @@ export const studySchema = z.strictObject({
   seed: z.number().int().min(0).max(4294967295).default(0),
   objective,
   space: z.record(z.string(), explicitParameter).default({}),
-  sampler,
+  sampler: sampler.default({ type: 'random' }),
   scheduler,
   budgetUnit: z.string().min(1).default('epochs'),
-  predictor,
+  pruner: pruner.default({ type: 'none' }),
   trainer,
-  parallelism: count.max(mostInFlight).default(8),
+  parallelism: count.max(10_000).default(8),
   training,
   limits,
   tryFirst: z.array(z.record(z.string(), json)).default([]),
 });
 
 const short = z.union([z.string(), z.record(z.string(), z.unknown())]);
-/** What `predictor` may be in one word; quantum-swift is swift with the annealer as its model. */
-const predictorNames = ['none', 'median', 'fast', 'swift', 'quantum-swift'] as const;
-/** A rule whose model may be named in one word, and quantum-swift beside swift. */
-function withModelNames(rule: z.ZodObject): z.ZodObject[] {
-  if (!('model' in rule.shape)) return [rule];
-  const types = modelUnion.options.flatMap((option) => optionTypes(option as z.ZodObject));
-  const named = rule.extend({ model: z.union([z.enum(types), modelUnion]).optional() });
-  if (!optionTypes(rule).includes('swift')) return [named];
-  const annealer = z.union([z.literal('annealer'), modelUnion.options[1]]).optional();
-  return [named, rule.extend({ type: z.literal('quantum-swift'), model: annealer })];
+/** Types that stand for a combination of others. */
+export const shorthands: Readonly<Record<string, readonly string[]>> = {
+  scheduler: Object.keys(shortSchedulers),
+  pruner: Object.keys(shortPruners),
+};
+
+/** A pruner whose predictor may be named in one word, and the short names that stand for it with one predictor. */
+function withNames(rule: z.ZodObject): z.ZodObject[] {
+  if (!('predictor' in rule.shape)) return [rule];
+  const options = predictorUnion.options as z.ZodObject[];
+  const named = z.union([z.enum(options.flatMap(optionTypes)), predictorUnion]).describe(predictorOption.says);
+  const shorts = Object.entries(shortPruners).filter(([, { type }]) => optionTypes(rule).includes(type));
+  const combined = shorts.map(([name, one]) => {
+    const only = options.filter((option) => optionTypes(option).includes(one.with));
+    return rule.extend({ type: z.literal(name), predictor: z.union([z.literal(one.with), ...only]).optional() });
+  });
+  return [rule.extend({ predictor: named.optional() }), ...combined];
 }
 
 /** What editors complete: the explicit form with the short forms beside it. */
@@ -276,8 +195,13 @@ export const editorSchema = z.strictObject({
   ...studySchema.shape,
   space: z.record(z.string(), z.union([shortParameter, explicitParameter])).default({}),
   scheduler: shortScheduler,
-  sampler: z.union([z.enum(['random', 'sobol', 'grid', 'tpe']), sampler]),
-  predictor: z.union([z.enum(predictorNames), ...predictor.unwrap().options.flatMap(withModelNames)]).optional(),
+  sampler: z.union([z.enum(Object.keys(samplers) as [string]), sampler]).optional(),
+  pruner: z
+    .union([
+      z.enum([...Object.keys(pruners), ...Object.keys(shortPruners)]),
+      ...pruner.options.flatMap((option) => withNames(option as z.ZodObject)),
+    ])
+    .optional(),
   trainer: z.union([trainer, short]),
 });
 
@@ -285,13 +209,10 @@ export const editorSchema = z.strictObject({
 export const unions: Record<string, z.ZodDiscriminatedUnion> = {
   scheduler,
   trainer,
-  predictor: predictor.unwrap(),
-  'predictor.model': modelUnion,
-  sampler: sampler.unwrap(),
+  pruner,
+  'pruner.predictor': predictorUnion,
+  sampler,
 };
-
-/** Types that stand for a combination of others. */
-export const shorthands: Record<string, string[]> = { scheduler: ['bohb'], predictor: ['quantum-swift'] };
 
 /** The types an option of a union stands for. */
 export function optionTypes(option: z.ZodObject): string[] {

@@ -1,7 +1,8 @@
-/** What users may write shorter than the schema says: `lr: {float: [0, 1]}`, `R`, `predictor: swift`, `bohb`. */
+/** What users may write shorter than the schema says: `lr: {float: [0, 1]}`, `R`, `pruner: swift`, `bohb`. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Problem } from './problem.js';
+import { shortName, shortPruners, shortSchedulers } from '../core/short-names.js';
 
 /** What a parameter may be: a type, or the one key of its short form. */
 export const parameterWords = ['float', 'int', 'choice', 'fixed'] as const;
@@ -34,16 +35,23 @@ export function rewrite(
     }
     value['space'] = Object.fromEntries(Object.entries(space).map(([name, one]) => [name, rewriteParameter(one)]));
   }
-  if (typeof value['predictor'] === 'string') value['predictor'] = { type: value['predictor'] };
-  if (isMapping(value['predictor'])) value['predictor'] = rewritePredictor(value['predictor'], problems);
+  if (value['predictor'] !== undefined) {
+    const rule = 'is called pruner now, for it stops trials: write pruner: ...';
+    problems.push({ path: 'predictor', value: value['predictor'], rule });
+    value['pruner'] ??= value['predictor'];
+    delete value['predictor'];
+  }
+  if (typeof value['pruner'] === 'string') value['pruner'] = { type: value['pruner'] };
+  if (isMapping(value['pruner'])) value['pruner'] = rewritePruner(value['pruner'], problems);
   if (typeof value['sampler'] === 'string') value['sampler'] = { type: value['sampler'] };
-  if (isMapping(value['scheduler']) && value['scheduler']['type'] === 'bohb') {
-    const chosen: unknown = value['sampler'] ?? { type: 'tpe' };
-    if (isMapping(chosen) && typeof chosen['type'] === 'string' && chosen['type'] !== 'tpe') {
-      const rule = 'BOHB is Hyperband with the sampler tpe: leave the sampler out, or choose the scheduler hyperband';
-      problems.push({ path: 'sampler', value: chosen['type'], rule });
+  const scheduler = isMapping(value['scheduler']) ? value['scheduler'] : {};
+  const short = shortName(shortSchedulers, scheduler['type']);
+  if (short) {
+    const chosen: unknown = value['sampler'] ?? { type: short.with };
+    if (isMapping(chosen) && typeof chosen['type'] === 'string' && chosen['type'] !== short.with) {
+      problems.push({ path: 'sampler', value: chosen['type'], rule: short.rule });
     }
-    value['scheduler'] = { ...value['scheduler'], type: 'hyperband' };
+    value['scheduler'] = { ...scheduler, type: short.type };
     value['sampler'] = chosen;
   }
   if (isMapping(value['scheduler']) && 'R' in value['scheduler']) {
@@ -88,16 +96,23 @@ export function rewrite(
   return { value, problems };
 }
 
-function rewritePredictor(predictor: Record<string, unknown>, problems: Problem[]): Record<string, unknown> {
-  const { model } = predictor;
-  const named = typeof model === 'string' ? { ...predictor, model: { type: model } } : predictor;
-  if (named['type'] !== 'quantum-swift') return named;
-  const chosen = isMapping(named['model']) ? named['model']['type'] : undefined;
-  const annealer = { type: 'annealer' };
-  if (typeof chosen !== 'string' || chosen === 'annealer') return { model: annealer, ...named, type: 'swift' };
-  const rule = 'quantum-swift is Swift with the model annealer: leave the model out, or choose the predictor swift';
-  problems.push({ path: 'predictor.model', value: model, rule });
-  return { ...named, model: annealer, type: 'swift' };
+function rewritePruner(given: Record<string, unknown>, problems: Problem[]): Record<string, unknown> {
+  const { model, ...rest } = given;
+  if (model !== undefined) {
+    const rule = 'is called predictor now, for it predicts losses: write pruner: {predictor: ...}';
+    problems.push({ path: 'pruner.model', value: model, rule });
+  }
+  const pruner = model === undefined || 'predictor' in rest ? rest : { ...rest, predictor: model };
+  const { predictor } = pruner;
+  const named = typeof predictor === 'string' ? { ...pruner, predictor: { type: predictor } } : pruner;
+  const short = shortName(shortPruners, named['type']);
+  if (!short) return named;
+  const { type } = short;
+  const own = { type: short.with };
+  const chosen = isMapping(named['predictor']) ? named['predictor']['type'] : undefined;
+  if (typeof chosen !== 'string' || chosen === short.with) return { predictor: own, ...named, type };
+  problems.push({ path: 'pruner.predictor', value: predictor, rule: short.rule });
+  return { ...named, predictor: own, type };
 }
 
 function rewriteParameter(one: unknown): unknown {

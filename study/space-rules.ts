@@ -1,5 +1,5 @@
 /** Rules over the search space: ranges, conditions, and the configurations to try first. */
-import { checkConfig, stepCount } from '../core/space.js';
+import { checkConfig, circleRule, circlesOf, inOrder, stepCount } from '../core/space.js';
 import type { Config, Json, Parameter } from '../core/study.js';
 import { nearest } from './nearest.js';
 import { problem, type Problem } from './problem.js';
@@ -9,9 +9,13 @@ type Space = NonNullable<Sections['space']>;
 
 /** What is wrong with parameters that are right by themselves, and with conditions on them. */
 export function spaceProblems(space: Space): Problem[] {
-  return Object.entries(space).flatMap(([name, parameter]) =>
-    parameter === null ? [] : [...rangeProblems(name, parameter), ...conditionProblems(space, name, parameter)]
-  );
+  const circles = circlesOf(space);
+  return Object.entries(space).flatMap(([name, parameter]) => {
+    if (parameter === null) return [];
+    const circle = circles.find(([first]) => first === name);
+    const round = circle ? [problem(['space', name, 'when', 'parameter'], circle[1], circleRule(circle))] : [];
+    return [...rangeProblems(name, parameter), ...conditionProblems(space, name, parameter), ...round];
+  });
 }
 
 function rangeProblems(name: string, parameter: Parameter): Problem[] {
@@ -32,12 +36,9 @@ function conditionProblems(space: Space, name: string, { when }: Parameter): Pro
   const names = Object.keys(space);
   const at = ['space', name, 'when'];
   if (!names.includes(when.parameter)) {
-    const others = names.slice(0, names.indexOf(name));
+    const others = names.filter((other) => other !== name);
     const rule = `no such parameter; there are ${names.join(', ')}`;
     return [problem([...at, 'parameter'], when.parameter, rule, nearest(when.parameter, others))];
-  }
-  if (names.indexOf(when.parameter) >= names.indexOf(name)) {
-    return [problem([...at, 'parameter'], when.parameter, 'must name a parameter further up')];
   }
   const on = space[when.parameter] ?? null;
   // Values are compared with a range only where there is one.
@@ -68,9 +69,12 @@ export function tryFirstProblems(
   tryFirst: readonly Config[],
   wrong: (name: string) => boolean
 ): Problem[] {
+  const right = Object.entries(space).filter(
+    (entry): entry is [string, Parameter] => entry[1] !== null && !wrong(entry[0])
+  );
   const sound: Record<string, Parameter> = {};
-  for (const [name, parameter] of Object.entries(space)) {
-    if (parameter === null || wrong(name)) continue;
+  // Every circle of conditions has a wrong parameter.
+  for (const [name, parameter] of inOrder(Object.fromEntries(right))) {
     if (!parameter.when || Object.hasOwn(sound, parameter.when.parameter)) sound[name] = parameter;
   }
   const judged = (name: string) => Object.hasOwn(sound, name) || !Object.hasOwn(space, name);

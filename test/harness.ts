@@ -1,7 +1,7 @@
 /** A real server and real worker processes in a folder of their own, for tests. Ends only what it started. */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,15 +15,20 @@ import { stream } from '../core/rng.js';
 import { canonicalJson, type StudyRecord, type StudyResult } from '../core/record.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
-import { startServer, stopServer, type ServerInfo } from '../scripts/server.js';
+import { startServer, stopServer, type ServerInfo } from '../cluster/server.js';
 import { parseStudy } from '../study/parse.js';
 import { classify } from '../trainers/protocol.js';
 import { readTable } from '../trainers/replay.js';
 import { taskQueues, workflowIds, workflowTypes } from '../workflows/messages.js';
 
+// Whatever cluster is named outside, by variables or in a home folder: tests start servers of their own.
+for (const name of Object.keys(process.env)) if (name.startsWith('TEMPORAL_')) delete process.env[name];
+process.env['TEMPORAL_CONFIG_FILE'] = path.join(os.tmpdir(), 'everband-no-temporal.toml');
+
 /** The workflows as built. */
 export const bundle = fileURLToPath(new URL('../dist/workflows/bundle.js', import.meta.url));
-const cli = fileURLToPath(new URL('../dist/scripts/everband.js', import.meta.url));
+/** The command as built. */
+export const cli = fileURLToPath(new URL('../dist/scripts/everband.js', import.meta.url));
 
 /** Folder of the recorded curves; without it the test says what is missing, and fails in CI. */
 export function dataFolder(test: Mocha.Context): string {
@@ -66,7 +71,7 @@ export function reference(
 }
 
 /** Epochs from + 1 ... to of a recorded curve. */
-export function recorded(curve: readonly number[], from: number, to: number): SegmentOutcome {
+function recorded(curve: readonly number[], from: number, to: number): SegmentOutcome {
   const values = curve.slice(from, to);
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad === -1) return { outcome: 'completed', values };
@@ -87,8 +92,30 @@ export function generatedCurves(rows: number, epochs: number): string {
   return file;
 }
 
-/** A study's name is in its record; everything else must be the same. */
-export const nameless = (record: StudyRecord) => canonicalJson({ ...record, study: '' });
+/** A study's name is in its record, and so in its digests; everything else must be the same. */
+export const nameless = (record: StudyRecord) => canonicalJson({ ...record, study: '', digests: [] });
+
+/** What a command came to. */
+export interface Printed {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a build of the command to its end. */
+export async function runCommand(
+  command: string,
+  args: readonly string[],
+  options: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string }
+): Promise<Printed> {
+  const child = spawn(process.execPath, [command, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  let err = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  const code = await new Promise<number>((resolve) => child.once('close', (status) => resolve(status ?? -1)));
+  return { code, out, err };
+}
 
 export type Victim = 'trainer' | 'orchestrator' | 'server';
 
@@ -115,15 +142,42 @@ export class Cluster {
     if (this.server?.pid) process.kill(this.server.pid, 'SIGKILL');
   }
 
+  /** kill -9 of the server and of every worker but `spared`; the database is gone, and a new server begins with none. */
+  async loseDatabase(spared?: ChildProcess): Promise<void> {
+    for (const worker of [...this.workers]) if (worker !== spared) await ended(worker, 'SIGKILL');
+    this.killServer();
+    await this.connection?.close();
+    this.connection = null;
+    await sleep(300);
+    const folder = path.join(this.stateDir, 'server');
+    for (const name of readdirSync(folder)) if (name.startsWith('temporal.db')) rmSync(path.join(folder, name));
+    await this.start(this.settings);
+  }
+
   get environment(): NodeJS.ProcessEnv {
-    const own = { ...process.env, EVERBAND_HOME: this.stateDir, NO_COLOR: '1' };
-    return Object.fromEntries(Object.entries(own).filter(([name]) => name !== 'TEMPORAL_ADDRESS'));
+    return { ...process.env, EVERBAND_HOME: this.stateDir, NO_COLOR: '1' };
   }
 
   /** A worker process; resolves once it polls. */
   async worker(roles: readonly string[], slots = 2, ...more: string[]): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [cli, 'worker', ...roles, '--slots', String(slots), ...more], {
-      env: this.environment,
+    return this.workerIn(null, roles, slots, ...more);
+  }
+
+  /** The same with a state folder of its own. */
+  async workerIn(folder: string | null, roles: readonly string[], slots = 2, ...more: string[]): Promise<ChildProcess> {
+    const own = folder === null ? {} : { EVERBAND_HOME: folder, TEMPORAL_ADDRESS: this.server?.address ?? '' };
+    return this.workerOf(cli, own, roles, '--slots', String(slots), ...more);
+  }
+
+  /** The same of another build. */
+  async workerOf(
+    command: string,
+    own: NodeJS.ProcessEnv,
+    roles: readonly string[],
+    ...more: string[]
+  ): Promise<ChildProcess> {
+    const child = spawn(process.execPath, [command, 'worker', ...roles, ...more], {
+      env: { ...this.environment, ...own },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.workers.add(child);
@@ -163,14 +217,13 @@ export class Cluster {
   }
 
   /** Runs the command and gives what it printed. */
-  async everband(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-    const child = spawn(process.execPath, [cli, ...args], { env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-    const code = await new Promise<number>((resolve) => child.once('close', (status) => resolve(status ?? -1)));
-    return { code, out, err };
+  everband(...args: string[]): Promise<Printed> {
+    return this.everbandOf(cli, ...args);
+  }
+
+  /** The same of another build. */
+  everbandOf(command: string, ...args: string[]): Promise<Printed> {
+    return runCommand(command, args, { env: this.environment });
   }
 
   async begin(study: Study): Promise<void> {
@@ -219,6 +272,18 @@ export class Cluster {
     await stopServer(this.stateDir);
     rmSync(this.stateDir, { recursive: true, force: true });
   }
+}
+
+/** Epochs that stand in the logs of a study more than once. */
+export function trainedAgain(stateDir: string, study: Study): number {
+  const logs = path.join(stateDir, 'studies', study.name, 'logs');
+  let again = 0;
+  for (const file of readdirSync(logs)) {
+    const lines = readFileSync(path.join(logs, file), 'utf8').split('\n');
+    const epochs = lines.flatMap((line) => /^\{"epoch":(\d+)/.exec(line)?.[1] ?? []);
+    again += epochs.length - new Set(epochs).size;
+  }
+  return again;
 }
 
 let quiet = false;

@@ -1,7 +1,7 @@
 /** Files of checkpoints: described by size and digest, published by rename. */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, open, readdir, rename } from 'node:fs/promises';
+import { copyFile, link, lstat, mkdir, open, readdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 
 /** One file of a checkpoint; `path` is relative to the attempt's `files` folder. */
@@ -60,9 +60,41 @@ export async function filesAreIntact(root: string, files: readonly FileDigest[])
   }
 }
 
+/**
+ * Puts the files of a checkpoint below another folder and sees that the same came out. `linked` takes no room: for what
+ * nobody writes to.
+ */
+export async function copyFiles(
+  from: string,
+  files: readonly FileDigest[],
+  to: string,
+  linked = false
+): Promise<boolean> {
+  try {
+    for (const { path: name } of files) {
+      const [source, target] = [path.join(from, name), path.join(to, name)];
+      await mkdir(path.dirname(target), { recursive: true });
+      if (!linked || !(await tryLink(source, target))) await copyFile(source, target, constants.COPYFILE_FICLONE);
+    }
+  } catch (error) {
+    // Its trial may have gone on meanwhile and removed it.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+  return filesAreIntact(to, files);
+}
+
+async function tryLink(source: string, target: string): Promise<boolean> {
+  return link(source, target).then(
+    () => true,
+    () => false
+  );
+}
+
 /** Writes a file whole or not at all, and so that it survives a power cut. */
 export async function writeWhole(file: string, text: string): Promise<void> {
-  const temporary = `${file}.new`;
+  // Two processes may write the same file at once: the last one has it, whole.
+  const temporary = `${file}.${randomUUID()}.new`;
   const handle = await open(temporary, 'w');
   try {
     await handle.writeFile(text);

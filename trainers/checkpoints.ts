@@ -1,97 +1,58 @@
 /**
  * Checkpoints of trials, safe without locks when two attempts train the same trial: every attempt writes into a folder
- * of its own, `<state>/studies/<study>/checkpoints/<trial>/a<claim>/`, and the highest claim is the one that counts.
- *
- * - `claim.json`: what the attempt started from. `released`: it ended in an orderly way.
- * - `files/`: where its trainer writes.
- * - `manifest.json`: the values of all epochs so far and the last two checkpoints with their digests.
+ * of its own (attempts.ts), and the newest one is the one that counts.
  */
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
-import { canonicalJson } from '../core/record.js';
-import type { NonFinite, Trial } from '../core/trial.js';
-import { describeFiles, filesAreIntact, writeWhole, type FileDigest } from './checkpoint-files.js';
-
-/** State after an epoch. `name` is relative to the attempt's `files` folder. */
-interface SavedCheckpoint {
-  readonly epoch: number;
-  readonly name: string;
-  readonly files: readonly FileDigest[];
-}
-
-interface Manifest {
-  readonly configHash: string;
-  /** Values of epochs 1 ... n, exactly as first reported. */
-  readonly values: readonly number[];
-  /** The epoch after the last of `values` diverged. */
-  readonly nonFinite: NonFinite | null;
-  /** At most two, older first. */
-  readonly checkpoints: readonly SavedCheckpoint[];
-}
-
-interface ClaimNote {
-  /** Number of values known when the attempt began. */
-  readonly resume: number;
-  /** Which reset the attempt belongs to; attempts of another one do not exist for it. */
-  readonly reset: number | null;
-}
-
-interface Attempt {
-  readonly claim: number;
-  readonly folder: string;
-  readonly note: ClaimNote;
-  readonly released: boolean;
-  readonly manifest: Manifest | null;
-}
-
-/** What is known of a trial. */
-export interface KnownValues {
-  readonly values: readonly number[];
-  readonly nonFinite: NonFinite | null;
-}
-
-/** A newer attempt trains this trial; this one must not go on. */
-export class FencedError extends Error {
-  override readonly name = 'FencedError';
-}
+import type { NonFinite } from '../core/trial.js';
+import {
+  attemptName,
+  byAge,
+  checkpointFolder,
+  configHashOf,
+  readAttempts,
+  readFolders,
+  writeManifest,
+  writeNote,
+  type AttemptFolder,
+  type Branch,
+  type SavedCheckpoint,
+} from './attempts.js';
+import { copyFiles, describeFiles, type FileDigest } from './checkpoint-files.js';
+import { appendEpochs, epochFile, formatEpochLine } from './epoch-log.js';
+import { CheckpointError, findCheckpoint } from './held.js';
+import { FencedError, readIdentity, requireCurrent, studyFolder } from './identity.js';
+import {
+  countLosses,
+  isOf,
+  lineOf,
+  newestIntact,
+  type CheckpointScope,
+  type KnownValues,
+  type Line,
+  type Start,
+} from './line.js';
 
 /** Too many attempts in a row were lost without a new epoch. */
 export class TooManyLossesError extends Error {
   override readonly name = 'TooManyLossesError';
 }
 
-/** A trainer named a checkpoint that cannot be used. */
-export class CheckpointError extends Error {
-  override readonly name = 'CheckpointError';
-}
-
-/** Which trial, and where. `reset` as in the activity's input. */
-export interface CheckpointScope {
-  readonly stateDir: string;
-  readonly study: string;
-  readonly trial: Pick<Trial, 'id' | 'config' | 'seed'>;
-  readonly metric: string;
-  readonly reset?: number | undefined;
-}
-
-/** Folder of a trial's attempts. */
-export function checkpointFolder(stateDir: string, study: string, trialId: string): string {
-  return path.join(stateDir, 'studies', study, 'checkpoints', trialId);
-}
-
-/** Forgets everything about these trials. */
+/** Forgets everything about these trials, except checkpoints that are held for others. */
 export async function removeCheckpoints(stateDir: string, study: string, trialIds: readonly string[]): Promise<void> {
   for (const id of trialIds) await rm(checkpointFolder(stateDir, study, id), { recursive: true, force: true });
 }
 
 /** The newest checkpoint on record, without looking into its files; null when there is none. */
 export function checkpointOf(stateDir: string, study: string, trialId: string): { epoch: number; path: string } | null {
-  const attempts = readAttempts(checkpointFolder(stateDir, study, trialId));
+  const identity = readIdentity(studyFolder(stateDir, study));
+  if (!identity) return null;
+  const attempts = readAttempts(checkpointFolder(stateDir, study, trialId), identity);
   const reset = attempts.at(-1)?.note.reset ?? null;
   let newest: { epoch: number; path: string } | null = null;
-  for (const { folder, manifest, note } of attempts) {
+  for (const { path: folder, manifest, note } of attempts) {
     if (note.reset !== reset) continue;
     for (const { epoch, name } of manifest?.checkpoints ?? []) {
       const file = path.join(folder, 'files', name);
@@ -101,102 +62,122 @@ export function checkpointOf(stateDir: string, study: string, trialId: string): 
   return newest;
 }
 
-/** What earlier attempts found out, without starting one. */
-export function readKnown(scope: CheckpointScope): KnownValues {
-  return knownOf(attemptsThatCount(scope).attempts, hashOf(scope));
-}
-
-/** Begins an attempt: takes the next number and finds out where to go on. */
+/**
+ * Begins an attempt: takes the next number and finds out where to go on.
+ *
+ * @throws {FencedError | TooManyLossesError | CheckpointError}
+ */
 export async function claimTrial(scope: CheckpointScope, maxLosses: number): Promise<TrialClaim> {
-  const root = checkpointFolder(scope.stateDir, scope.study, scope.trial.id);
+  const { stateDir, study, identity, trial } = scope;
+  const root = checkpointFolder(stateDir, study, trial.id);
   await mkdir(root, { recursive: true });
-  const configHash = hashOf(scope);
+  await mkdir(path.dirname(epochFile(studyFolder(stateDir, study), trial.id)), { recursive: true });
   for (;;) {
-    const { attempts, reset } = attemptsThatCount(scope);
-    const claim = Math.max(0, ...readClaims(root)) + 1;
-    const folder = path.join(root, `a${claim}`);
+    const line = lineOf(scope);
+    const claim = Math.max(0, ...readFolders(root, identity).map((folder) => folder.claim)) + 1;
+    const own = { path: path.join(root, attemptName(claim, identity)), claim, incarnation: identity.incarnation };
     try {
-      await mkdir(folder);
+      await mkdir(own.path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
       throw error;
     }
-    // The number may have been free again because a newer attempt cleared up.
-    if (Math.max(...readClaims(root)) > claim) {
-      await rm(folder, { recursive: true, force: true });
+    const newer = readFolders(root, identity).find((folder) => byAge(folder, own) > 0);
+    if (newer) {
+      await rm(own.path, { recursive: true, force: true });
+      if (newer.incarnation > own.incarnation) {
+        throw new FencedError(`incarnation ${own.incarnation} of the study was overtaken by ${newer.incarnation}`);
+      }
+      // The number was free again because a newer attempt cleared up.
       continue;
     }
-    const known = knownOf(attempts, configHash);
-    await mkdir(path.join(folder, 'files'));
-    const note: ClaimNote = { resume: known.values.length, reset };
-    await writeWhole(path.join(folder, 'claim.json'), JSON.stringify(note));
-    const losses = countLosses(attempts);
-    const start = await newestIntact(attempts, configHash, known.values);
-    const trialClaim = new TrialClaim({ root, folder, claim, configHash, known, start });
-    if (losses >= maxLosses) {
+    await mkdir(path.join(own.path, 'files'));
+    const { base, values } = line.known;
+    await writeNote(own.path, { identity, resume: base + values.length, reset: line.reset });
+    const trialClaim = new TrialClaim(scope, own, line, await newestIntact(line));
+    const losses = countLosses(line.attempts);
+    try {
+      if (losses >= maxLosses) {
+        throw new TooManyLossesError(`lost its worker ${losses} times in a row without a new epoch`);
+      }
+      if (trialClaim.start === null && line.source) await trialClaim.branchOff(line.source);
+    } catch (error) {
       // The next attempt, asked for by somebody, counts from here.
       await trialClaim.release();
-      throw new TooManyLossesError(`lost its worker ${losses} times in a row without a new epoch`);
+      throw error;
     }
     return trialClaim;
   }
 }
 
-/** Where an attempt starts from. */
-interface Start {
-  readonly epoch: number;
-  /** Absolute. */
-  readonly path: string;
-}
-
-interface ClaimOptions {
-  readonly root: string;
-  readonly folder: string;
-  readonly claim: number;
-  readonly configHash: string;
-  readonly known: KnownValues;
-  readonly start: Start | null;
+/** What an epoch tells beside its value. */
+export interface EpochFacts {
+  readonly seconds: number;
+  readonly others: Readonly<Record<string, number | null>>;
 }
 
 /** One attempt at a trial. */
 export class TrialClaim {
   readonly claim: number;
-  /** The checkpoint to resume from, or null: from nothing. */
-  readonly start: Start | null;
   /** Absolute folder for the trainer's files. */
   readonly filesFolder: string;
+  private readonly root: string;
+  private readonly configHash: string;
   private readonly values: number[];
   private nonFinite: NonFinite | null;
   private readonly resumed: number;
-  private recorded: { epoch: number; name: string; files: FileDigest[] | null }[] = [];
+  private recorded: { epoch: number; name: string; files: readonly FileDigest[] | null }[] = [];
   private readonly names = new Set<string>();
   private dropped: string[] = [];
+  private lines: string[] = [];
   private dirty = false;
   private releasable = true;
 
-  constructor(private readonly options: ClaimOptions) {
-    this.claim = options.claim;
-    this.start = options.start;
-    this.filesFolder = path.join(options.folder, 'files');
-    this.values = [...options.known.values];
-    this.nonFinite = options.known.nonFinite;
+  constructor(
+    private readonly scope: CheckpointScope,
+    private readonly own: AttemptFolder,
+    private readonly line: Line,
+    private from: Start | null
+  ) {
+    this.claim = own.claim;
+    this.filesFolder = path.join(own.path, 'files');
+    this.root = path.dirname(own.path);
+    this.configHash = configHashOf(scope.trial, scope.metric);
+    this.values = [...line.known.values];
+    this.nonFinite = line.known.nonFinite;
     this.resumed = this.values.length;
+  }
+
+  /** The checkpoint to resume from, or null: from nothing. */
+  get start(): Start | null {
+    return this.from;
   }
 
   /** Values and divergence as known now. */
   get known(): KnownValues {
-    return { values: this.values, nonFinite: this.nonFinite };
+    return { base: this.line.known.base, values: this.values, nonFinite: this.nonFinite };
   }
 
-  /** Is there a newer attempt? */
-  isFenced(): boolean {
-    const claims = readClaims(this.options.root);
-    return !claims.includes(this.claim) || Math.max(...claims) > this.claim;
+  /** Why this attempt counts no more: there is a newer one, or another study. Null while it counts. */
+  fence(): FencedError | null {
+    const { identity } = this.scope;
+    try {
+      requireCurrent(this.studyFolder, identity);
+    } catch (error) {
+      return error as FencedError;
+    }
+    const folders = readFolders(this.root, identity);
+    if (folders.at(-1)?.path === this.own.path) return null;
+    const why = folders.some(({ path }) => path === this.own.path)
+      ? 'was overtaken by a newer one'
+      : 'has no folder any more: a newer one has cleared up, or the study was deleted';
+    return new FencedError(`attempt ${this.claim} ${why}`);
   }
 
   /** Takes a finished epoch into the curve; one already in it keeps its first value. `publish` makes it last. */
-  record(epoch: number, value: number, checkpoint: string | null): void {
-    if (epoch === this.values.length + 1) {
+  record(epoch: number, value: number, checkpoint: string | null, facts: EpochFacts): void {
+    if (epoch === this.nextEpoch) {
+      this.note(facts);
       this.values.push(value);
       this.dirty = true;
     }
@@ -204,42 +185,84 @@ export class TrialClaim {
   }
 
   /** The epoch after the last known one has no finite value: the trial ends there. */
-  recordDivergence(nonFinite: NonFinite): void {
+  recordDivergence(nonFinite: NonFinite, facts: EpochFacts): void {
+    this.note(facts);
     this.nonFinite = nonFinite;
     this.dirty = true;
   }
 
-  /** Writes the manifest if there is news. @throws FencedError when a newer attempt has begun */
+  /** Writes the manifest if there is news. @throws FencedError when this attempt counts no more */
   async publish(): Promise<void> {
     if (!this.dirty) return;
-    if (this.isFenced()) throw this.fenced();
+    this.requireUnfenced();
     const checkpoints: SavedCheckpoint[] = [];
     for (const entry of this.recorded) {
       entry.files ??= await this.describe(entry.name);
       checkpoints.push({ epoch: entry.epoch, name: entry.name, files: entry.files });
     }
-    const { configHash, folder } = this.options;
-    const manifest: Manifest = { configHash, values: this.values, nonFinite: this.nonFinite, checkpoints };
+    const { configHash, values, nonFinite } = this;
+    const { identity } = this.scope;
+    const { source } = this.line;
     try {
-      await writeWhole(path.join(folder, 'manifest.json'), sealManifest(manifest));
+      // First, for what is published is not trained again. A line too many is taken back by those that follow.
+      if (this.lines.length > 0) await appendEpochs(epochFile(this.studyFolder, this.scope.trial.id), this.lines);
+      this.lines = [];
+      await writeManifest(this.own.path, { identity, configHash, source, values, nonFinite, checkpoints });
     } catch (error) {
       // A newer attempt has published and cleared up.
-      if (this.isFenced()) throw this.fenced();
+      this.requireUnfenced();
       throw error;
     }
     this.dirty = false;
     await this.clearUp();
   }
 
+  /**
+   * Copies the checkpoint that `source` names and starts there: the copy counts as the trial's own of the epoch `from`. It
+   * is published: the next attempt has it too.
+   */
+  async branchOff(source: Branch): Promise<void> {
+    const found = await findCheckpoint(this.scope, source.trial, source.epoch);
+    const folder = `from-${source.trial}`;
+    const copied = found && (await copyFiles(found.root, found.files, path.join(this.filesFolder, folder)));
+    if (!copied) {
+      throw new CheckpointError(
+        `trial ${this.scope.trial.id} starts from trial ${source.trial}'s checkpoint of epoch ${source.epoch}, ` +
+          'and there is none that is intact: it must be reported by the trainer, and held or still among the last two'
+      );
+    }
+    const name = path.join(folder, found.name);
+    this.names.add(name);
+    this.recorded.push({ epoch: source.from, name, files: null });
+    this.from = { epoch: source.from, path: path.join(this.filesFolder, name) };
+    this.dirty = true;
+    await this.publish();
+  }
+
   /** Marks an orderly end: not a loss. */
   async release(): Promise<void> {
     if (!this.releasable) return;
     this.releasable = false;
-    await writeFile(path.join(this.options.folder, 'released'), '').catch(() => {});
+    await writeFile(path.join(this.own.path, 'released'), '').catch(() => {});
   }
 
-  private fenced(): FencedError {
-    return new FencedError(`attempt ${this.claim} was overtaken by a newer one`);
+  private get nextEpoch(): number {
+    return this.line.known.base + this.values.length + 1;
+  }
+
+  private get studyFolder(): string {
+    return studyFolder(this.scope.stateDir, this.scope.study);
+  }
+
+  private note({ seconds, others }: EpochFacts): void {
+    const { identity } = this.scope;
+    const place = { host: os.hostname(), attempt: this.claim, identity };
+    this.lines.push(formatEpochLine({ epoch: this.nextEpoch, seconds, ...place, values: others }));
+  }
+
+  private requireUnfenced(): void {
+    const fenced = this.fence();
+    if (fenced) throw fenced;
   }
 
   private recordCheckpoint(epoch: number, checkpoint: string): void {
@@ -253,7 +276,7 @@ export class TrialClaim {
       );
     }
     if (!existsSync(path.join(this.filesFolder, name))) {
-      if (this.isFenced()) throw this.fenced();
+      this.requireUnfenced();
       throw new CheckpointError(`checkpoint "${checkpoint}" does not exist in checkpointDir`);
     }
     this.names.add(name);
@@ -269,7 +292,7 @@ export class TrialClaim {
     try {
       return await describeFiles(this.filesFolder, name);
     } catch (error) {
-      if (this.isFenced()) throw this.fenced();
+      this.requireUnfenced();
       throw new CheckpointError(`checkpoint "${name}" cannot be read: ${(error as Error).message}`);
     }
   }
@@ -281,119 +304,16 @@ export class TrialClaim {
     }
     // Without a new epoch the earlier attempts are still the evidence of losses in a row.
     if (this.values.length === this.resumed && this.nonFinite === null) return;
-    const { root, configHash } = this.options;
-    if (!readClaims(root).some((claim) => claim < this.claim)) return;
+    const { identity } = this.scope;
+    if (readFolders(this.root, identity)[0]?.path === this.own.path) return;
     let kept = this.recorded.length;
-    for (const { claim, folder, manifest } of readAttempts(root).reverse()) {
-      if (claim >= this.claim) continue;
-      const usable = manifest?.configHash === configHash ? manifest.checkpoints.length : 0;
+    for (const attempt of readAttempts(this.root, identity).reverse()) {
+      if (byAge(attempt, this.own) >= 0) continue;
+      const usable = isOf(attempt, this.configHash, this.line.source) ? attempt.manifest.checkpoints.length : 0;
       // What this attempt started from is known to be good; others are only believed to be.
-      const started = this.start?.path.startsWith(folder + path.sep) === true;
+      const started = this.start?.path.startsWith(attempt.path + path.sep) === true;
       if (this.start !== null && this.recorded.length < 2 && (started || (kept < 2 && usable > 0))) kept += usable;
-      else await rm(folder, { recursive: true, force: true });
+      else await rm(attempt.path, { recursive: true, force: true });
     }
   }
-}
-
-function hashOf({ trial, metric }: CheckpointScope): string {
-  return sha256(canonicalJson({ config: trial.config, seed: trial.seed, metric }));
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
-/** The manifest with a digest over itself: a curve cut short or altered must not pass for the truth. */
-function sealManifest(manifest: Manifest): string {
-  return JSON.stringify({ ...manifest, digest: sha256(JSON.stringify(manifest)) });
-}
-
-function readManifest(file: string): Manifest | null {
-  try {
-    const { digest, ...manifest } = JSON.parse(readFileSync(file, 'utf8')) as Manifest & { digest: string };
-    return sha256(JSON.stringify(manifest)) === digest ? manifest : null;
-  } catch {
-    return null;
-  }
-}
-
-function readClaims(root: string): number[] {
-  try {
-    return readdirSync(root)
-      .map((name) => /^a(\d+)$/.exec(name)?.[1])
-      .filter((digits) => digits !== undefined)
-      .map(Number);
-  } catch {
-    return [];
-  }
-}
-
-/** Every attempt there is, oldest first. */
-function readAttempts(root: string): Attempt[] {
-  let before: ClaimNote = { resume: 0, reset: null };
-  return readClaims(root)
-    .sort((one, other) => one - other)
-    .map((claim) => {
-      const folder = path.join(root, `a${claim}`);
-      // One that ended before it wrote its note must not bring back what a reset forgot.
-      const note = (before = readNote(folder) ?? before);
-      const manifest = readManifest(path.join(folder, 'manifest.json'));
-      return { claim, folder, note, released: existsSync(path.join(folder, 'released')), manifest };
-    });
-}
-
-function readNote(folder: string): ClaimNote | null {
-  try {
-    return JSON.parse(readFileSync(path.join(folder, 'claim.json'), 'utf8')) as ClaimNote;
-  } catch {
-    return null;
-  }
-}
-
-/** The attempts of the same reset: the one asked for, or that of the newest attempt. */
-function attemptsThatCount({ stateDir, study, trial, reset }: CheckpointScope): {
-  attempts: Attempt[];
-  reset: number | null;
-} {
-  const all = readAttempts(checkpointFolder(stateDir, study, trial.id));
-  const current = reset ?? all.at(-1)?.note.reset ?? null;
-  return { attempts: all.filter((attempt) => attempt.note.reset === current), reset: current };
-}
-
-/** The curve of the newest attempt that published one: an overtaken attempt has no say any more. */
-function knownOf(attempts: readonly Attempt[], configHash: string): KnownValues {
-  const manifest = attempts.findLast((attempt) => attempt.manifest?.configHash === configHash)?.manifest;
-  return { values: manifest?.values ?? [], nonFinite: manifest?.nonFinite ?? null };
-}
-
-/** The checkpoint of the latest epoch whose files are intact and whose curve is the beginning of `values`. */
-async function newestIntact(
-  attempts: readonly Attempt[],
-  configHash: string,
-  values: readonly number[]
-): Promise<Start | null> {
-  const candidates = attempts
-    .filter(({ manifest }) => manifest?.configHash === configHash)
-    .flatMap(({ claim, folder, manifest }) =>
-      (manifest?.checkpoints ?? []).map((checkpoint) => ({ claim, folder, checkpoint, curve: manifest?.values ?? [] }))
-    )
-    .filter(({ checkpoint: { epoch }, curve }) => {
-      return epoch <= values.length && curve.slice(0, epoch).every((value, index) => value === values[index]);
-    })
-    .sort((one, other) => other.checkpoint.epoch - one.checkpoint.epoch || other.claim - one.claim);
-  for (const { folder, checkpoint } of candidates) {
-    const root = path.join(folder, 'files');
-    if (await filesAreIntact(root, checkpoint.files)) {
-      return { epoch: checkpoint.epoch, path: path.join(root, checkpoint.name) };
-    }
-  }
-  return null;
-}
-
-/** Attempts, counted from the newest, that ended neither in an orderly way nor with a new epoch. */
-function countLosses(attempts: readonly Attempt[]): number {
-  const last = attempts.findLastIndex(({ released, manifest, note }) => {
-    return released || (manifest !== null && manifest.values.length > note.resume);
-  });
-  return attempts.length - 1 - last;
 }

@@ -15,7 +15,7 @@ export interface TrainerCommand {
 
 /** What a trainer process tells, in order; `exit` is the last. */
 export type ProcessEvent =
-  | { readonly type: 'line'; readonly line: string }
+  | { readonly type: 'line'; readonly line: string; /** ms since 1970. */ readonly at: number }
   | { readonly type: 'exit'; readonly how: string; readonly clean: boolean };
 
 /**
@@ -63,7 +63,7 @@ export class TrainerProcess {
     const stdin = this.child.stdin as Writable;
     // A trainer that died before it read its request is told by its exit.
     stdin.on('error', () => {});
-    splitLines(this.child.stdout as Readable, /\r?\n/, (line) => this.push({ type: 'line', line }));
+    splitLines(this.child.stdout as Readable, /\r?\n/, (line) => this.push({ type: 'line', line, at: Date.now() }));
     (this.child.stderr as Readable).setEncoding('utf8').on('data', (text: string) => this.log?.(text));
     splitLines(this.child.stderr as Readable, /\r?\n|\r/, (line) => {
       this.tail.push(line);

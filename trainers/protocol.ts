@@ -32,6 +32,8 @@ export type TrainMessage =
       readonly type: 'epoch';
       readonly epoch: number;
       readonly value: number | NonFinite;
+      /** Every other number; null where it is not finite. */
+      readonly others: Readonly<Record<string, number | null>>;
       readonly checkpoint: string | null;
     }
   | { readonly type: 'ready' }
@@ -64,7 +66,7 @@ export function parseLine(line: string, metric: string): TrainMessage {
 }
 
 function parseEpoch(parsed: Record<string, unknown>, metric: string, text: string): TrainMessage {
-  const { epoch, checkpoint = null } = parsed;
+  const { epoch, checkpoint = null, ...values } = parsed;
   if (typeof epoch !== 'number' || !Number.isSafeInteger(epoch)) return malformed(text, '"epoch" must be an integer');
   if (checkpoint !== null && (typeof checkpoint !== 'string' || checkpoint === '')) {
     return malformed(text, '"checkpoint" must be a name inside checkpointDir');
@@ -72,7 +74,18 @@ function parseEpoch(parsed: Record<string, unknown>, metric: string, text: strin
   if (!Object.hasOwn(parsed, metric)) return malformed(text, `the metric "${metric}" is missing`);
   const value = readValue(parsed[metric]);
   if (value === undefined) return malformed(text, `"${metric}" must be a number`);
-  return { type: 'epoch', epoch, value, checkpoint };
+  return { type: 'epoch', epoch, value, others: readOthers(values, metric), checkpoint };
+}
+
+/** Numbers; what is anything else is for the log. */
+function readOthers(values: Record<string, unknown>, metric: string): Record<string, number | null> {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, raw]) => {
+      const value = readValue(raw);
+      if (name === metric || value === undefined) return [];
+      return [[name, typeof value === 'number' ? value : null]];
+    })
+  );
 }
 
 function malformed(text: string, problem: string): TrainMessage {

@@ -2,6 +2,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parse } from 'csv-parse/sync';
 import type { Config, ReplayTrainer } from '../core/study.js';
+import type { SegmentOutcome } from '../core/trial.js';
+import { classify } from './protocol.js';
 
 /** A table of recorded curves; both arrays are in the order of the file's rows. */
 export interface CurveTable {
@@ -9,6 +11,17 @@ export interface CurveTable {
   readonly rows: readonly Config[];
   /** One value per epoch, first epoch first; NaN or an infinity where the file has them, NaN where it has nothing. */
   readonly values: readonly (readonly number[])[];
+}
+
+/** What a stretch of a recorded curve comes to. */
+export function replayed(curve: readonly number[]): Extract<SegmentOutcome, { outcome: 'completed' | 'diverged' }> {
+  const values: number[] = [];
+  for (const raw of curve) {
+    const value = classify(raw);
+    if (typeof value !== 'number') return { outcome: 'diverged', values, nonFinite: value };
+    values.push(value);
+  }
+  return { outcome: 'completed', values };
 }
 
 const tables = new Map<string, { readonly stamp: string; readonly table: CurveTable }>();

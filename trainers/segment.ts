@@ -31,6 +31,8 @@ export interface SegmentOptions {
   readonly reused: boolean;
   readonly request: TrainRequest;
   readonly claim: TrialClaim;
+  /** How many epochs more than the trial's own the trainer counts. */
+  readonly shift: number;
   readonly epochTimeoutMilliseconds: number;
   readonly graceMilliseconds: number;
   readonly stop: StopSwitch;
@@ -48,10 +50,11 @@ const readyMilliseconds = 1000;
 
 /** @throws {TrainerFailure | CheckpointError | FencedError} */
 export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
-  const { process, request, claim, stop, onEpoch, log } = options;
+  const { process, request, claim, shift, stop, onEpoch, log } = options;
   const { from, to, metric } = request;
   let epoch = from;
   let silent = true;
+  let began = Date.now();
   let published = Date.now();
   let deadline = Date.now() + options.epochTimeoutMilliseconds;
   /** When a trainer that was told to stop is killed. */
@@ -102,20 +105,23 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
     if (message.epoch !== epoch + 1) {
       throw new TrainerFailure(`the trainer reported epoch ${message.epoch}, expected epoch ${epoch + 1}`);
     }
+    const { checkpoint, others } = message;
+    const facts = { seconds: (event.at - began) / 1000, others };
+    began = event.at;
     if (typeof message.value !== 'number') {
-      const known = claim.known.values[epoch];
+      const known = claim.known.values[epoch - shift - claim.known.base];
       if (known !== undefined) {
         throw new TrainerFailure(`epoch ${epoch + 1} was ${known} in an earlier attempt and is ${message.value} now`);
       }
-      claim.recordDivergence(message.value);
-      onEpoch(epoch + 1, null);
+      claim.recordDivergence(message.value, facts);
+      onEpoch(epoch + 1 - shift, null);
       await claim.publish();
       return 'diverged';
     }
     epoch++;
     deadline = Date.now() + options.epochTimeoutMilliseconds;
-    claim.record(epoch, message.value, message.checkpoint);
-    onEpoch(epoch, message.value);
+    claim.record(epoch - shift, message.value, checkpoint, facts);
+    onEpoch(epoch - shift, message.value);
     if (epoch === to) {
       await claim.publish();
       return 'completed';

@@ -2,16 +2,23 @@
 import os from 'node:os';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { createLateActivities } from '../activities/late.js';
 import { createPredictActivities } from '../activities/predict.js';
 import { createRecordActivities } from '../activities/record.js';
+import { createRecoverActivities } from '../activities/recover.js';
+import { createRestoreActivities, Restorer } from '../activities/restore.js';
 import { createTrainActivities } from '../activities/train.js';
-import { connectionSettings } from '../scripts/connect.js';
-import { stateDir } from '../scripts/state.js';
+import { connectionSettings, runsAt } from '../cluster/connect.js';
+import { stateDir } from '../cluster/state.js';
 import { taskQueues } from '../workflows/messages.js';
+import { logFailures } from './failures.js';
 
-export const roles = ['orchestrate', 'train', 'predict'] as const;
-export type Role = (typeof roles)[number];
+export type Role = keyof typeof taskQueues;
+
+/** Seconds a worker may take to end beside what its trainers may take. */
+const endingSeconds = 60;
 
 export interface WorkerSettings {
   readonly roles: readonly Role[];
@@ -19,6 +26,8 @@ export interface WorkerSettings {
   readonly slots?: number | undefined;
   /** One GPU per slot, by CUDA index. */
   readonly gpus?: readonly string[] | undefined;
+  /** Task queue it trains on, of trials that were put there. @default that of every trial */
+  readonly queue?: string | undefined;
   /** Called once every role polls. */
   readonly onReady?: () => void;
 }
@@ -28,35 +37,48 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
   Runtime.install({ logger: new DefaultLogger('WARN', logToStderr) });
   const { namespace, ...options } = await connectionSettings();
   const connection = await NativeConnection.connect(options);
+  const clientConnection = Connection.lazy(options);
+  const client = new Client({ connection: clientConnection, namespace });
   const dir = stateDir();
+  const restorer = new Restorer(dir, client);
   const slots = settings.slots ?? settings.gpus?.length ?? os.availableParallelism();
-  const base: Pick<WorkerOptions, 'connection' | 'namespace' | 'shutdownForceTime'> = {
-    connection,
-    namespace,
-    shutdownForceTime: '60s',
-  };
+  const base: Pick<WorkerOptions, 'connection' | 'namespace'> = { connection, namespace };
   const disposals: (() => void)[] = [];
+  let longestGrace = (): number => 0;
   const create: Record<Role, () => Promise<Worker>> = {
-    orchestrate: () =>
-      Worker.create({
+    orchestrate: async () => {
+      const worker = await Worker.create({
         ...base,
+        shutdownForceTime: `${endingSeconds}s`,
         taskQueue: taskQueues.orchestrate,
         ...workflowCode(),
-        // A rule that asks after every epoch is answered here, without a trip through the server.
-        activities: { ...createRecordActivities({ stateDir: dir }), ...createPredictActivities() },
+        activities: {
+          ...createRecordActivities(dir, restorer, { address: options.address, namespace }),
+          ...createRecoverActivities(dir, { address: options.address, namespace, runsAt }),
+          ...createRestoreActivities(restorer),
+          ...createLateActivities(dir),
+        },
         // A dead orchestrator's successor waits this long for the first decision instead of 10 s.
         stickyQueueScheduleToStartTimeout: '3s',
-      }),
+      });
+      logFailures(worker, client);
+      return worker;
+    },
     train: async () => {
-      const { dispose, ...activities } = createTrainActivities({
+      const {
+        dispose,
+        longestGrace: grace,
+        ...activities
+      } = createTrainActivities({
         stateDir: dir,
         slots,
         ...(settings.gpus ? { gpus: [...settings.gpus] } : {}),
       });
       disposals.push(dispose);
+      longestGrace = grace;
       return Worker.create({
         ...base,
-        taskQueue: taskQueues.train,
+        taskQueue: settings.queue ?? taskQueues.train,
         activities,
         maxConcurrentActivityTaskExecutions: slots,
         // Loss after a kill is set by the throttle, detection by the study's heartbeat timeout.
@@ -64,17 +86,38 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
         defaultHeartbeatThrottleInterval: '1s',
       });
     },
-    predict: () => Worker.create({ ...base, taskQueue: taskQueues.predict, activities: createPredictActivities() }),
+    predict: () =>
+      Worker.create({
+        ...base,
+        shutdownForceTime: `${endingSeconds}s`,
+        taskQueue: taskQueues.predict,
+        activities: createPredictActivities(),
+      }),
   };
   try {
     const workers = await Promise.all(settings.roles.map((role) => create[role]()));
     const running = Promise.all(workers.map((worker) => worker.run()));
     settings.onReady?.();
-    await running;
+    // How long trainers may take is said by their studies, not by the worker: it is known once the worker is to end.
+    await Promise.race([running, expired(() => longestGrace() + endingSeconds)]);
   } finally {
     for (const dispose of disposals) dispose();
+    await clientConnection.close();
     await connection.close();
   }
+}
+
+/** Rejects when a worker that was told to end has not within `seconds`: something hangs that cannot be ended. */
+function expired(seconds: () => number): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const begin = (): void => {
+      const limit = seconds();
+      const error = new Error(`the worker did not end within ${limit} s`);
+      // Node's timers end at 2^31 - 1 ms.
+      setTimeout(() => reject(error), Math.min(limit * 1000, 2 ** 31 - 1)).unref();
+    };
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, begin);
+  });
 }
 
 /** Warnings and errors, one line each; that a role registers no workflows is no news. */

@@ -1,33 +1,133 @@
 /** What the workflows ask of the activities, side by side; `activities/` implements it. */
-import type { AshaPart } from '../core/asha-rounds.js';
-import type { PredictionAnswer, PredictionRequest } from '../core/predictor.js';
-import type { QuboAnswer, QuboRequest } from '../core/predictors/annealer/wire.js';
-import type { Proposal, ProposalRequest } from '../core/propose.js';
-import type { RoundResult } from '../core/round.js';
+import type { Proposal, ProposalRequest } from '../core/engine/propose.js';
+import type { Ended, Group, PredictTask } from '../core/engine/work.js';
+import type { Posed } from '../core/predictors/definition.js';
+import type { PredictionAnswer, PredictionRequest } from '../core/predictors/request.js';
+import type { LateRetry, LateRung, LateVerdict } from '../core/late.js';
 import type { StudyResult } from '../core/record.js';
 import type { Study } from '../core/study.js';
+import type { SegmentOutcome, Source, Trial } from '../core/trial.js';
+import type { Digests, TakenUpStudy } from './carried.js';
+import type { Control } from './control.js';
+import type { RetryLate, StudyIdentity } from './messages.js';
+
+/** The metric of a trial's epochs from `from + 1`. */
+export interface Stretch {
+  readonly trial: string;
+  readonly from: number;
+  readonly values: readonly number[];
+}
 
 /** Local activities of the orchestrating worker. */
 export interface RecordActivities {
-  /** Checks a study file or study and fills in its defaults; throws a non-retryable `InvalidStudy`. */
-  prepareStudy(input: unknown): Promise<Study>;
-  propose(study: Study, request: ProposalRequest): Promise<Proposal>;
-  recordRound(study: string, result: RoundResult): Promise<void>;
-  /** Writes a part of an ASHA study's record; `first`: events in the parts before. */
-  recordAsha(study: string, bracket: string, first: number, part: AshaPart): Promise<void>;
-  /** Writes the final record, removes checkpoints that are out, and gives the result. */
-  recordStudy(study: Study, ended: StudyResult['ended']): Promise<StudyResult>;
+  /**
+   * Checks a study file or study, fills in its defaults and takes the study's folder; throws a non-retryable
+   * `InvalidStudy`. `started`: ms since 1970.
+   */
+  prepareStudy(input: unknown, identity: StudyIdentity, started: number): Promise<Study>;
+  propose(study: Study, identity: StudyIdentity, request: ProposalRequest): Promise<Proposal>;
+  /** Trials proposed before, by index in their bracket. */
+  recall(study: Study, bracket: string, indexes: readonly number[]): Promise<readonly Trial[]>;
+  /**
+   * Removes the checkpoints of a bracket's trials that did not come to this round, and those that were held for others
+   * to start from in the round before.
+   */
+  dropOthers(
+    study: Study,
+    identity: StudyIdentity,
+    group: Pick<Group, 'bracket' | 'round' | 'members' | 'from'>
+  ): Promise<void>;
+  /**
+   * Writes a file of the study's record, then removes the checkpoints of trials that are out for good, and the held ones
+   * that are released.
+   */
+  record(
+    study: string,
+    identity: StudyIdentity,
+    name: string,
+    text: string,
+    out: readonly string[],
+    released: readonly Source[]
+  ): Promise<void>;
+  /** Trials of a round that failed for good before the study was recovered. */
+  failedIn(study: string, bracket: string, round: number): Promise<readonly FailedTrial[]>;
+  /** A question with the losses of the trials it names; `known`: what its workflow knows of them, in order. */
+  question(study: Study, task: PredictTask, known: readonly Stretch[]): Promise<PredictionRequest>;
+  /** The same answered at once, where question and answer would come too often or be too large for a message. */
+  answer(study: Study, task: PredictTask, known: readonly Stretch[]): Promise<PredictionAnswer>;
+  /**
+   * Writes the final record, removes checkpoints that are out, and gives the result. A file that is missing or another
+   * than `digests` says is named instead.
+   */
+  recordStudy(
+    study: Study,
+    identity: StudyIdentity,
+    ended: Ended,
+    digests: Digests
+  ): Promise<StudyResult | { readonly damaged: readonly string[] }>;
+}
+
+/** A trial that is to be retried late. */
+export interface LateStart {
+  readonly study: Study;
+  readonly identity: StudyIdentity;
+  readonly trial: Trial;
+  /** Which of the trial's late retries it is, from 0. */
+  readonly number: number;
+  /** The round it begins with. */
+  readonly round: number;
+  /** The number of the reset with which it trains from its first epoch; null: from its checkpoint. */
+  readonly reset: number | null;
+  readonly queue: string | null;
+  /** Whether it goes on with one that has lost its workflow, and what that came to. */
+  readonly goesOn: boolean;
+  readonly rungs: readonly LateRung[];
+}
+
+/** Local activities of late retries. */
+export interface LateActivities {
+  /** `beside`: the study runs, and has asked. Throws a non-retryable `Refused` that says why it is not retried. */
+  prepareLate(study: string, request: RetryLate, beside: boolean): Promise<LateStart>;
+  /** What becomes of a late trial at its rung; null: not decided yet. */
+  lateVerdict(study: string, trial: Trial, round: number, value: number): Promise<LateVerdict | null>;
+  /** Writes what a late retry has come to. */
+  recordLate(start: Pick<LateStart, 'identity' | 'number'>, place: LatePlace, retry: LateRetry): Promise<void>;
+}
+interface LatePlace {
+  readonly study: string;
+  readonly trial: string;
+}
+
+/** A trial that failed for good on its way from `from`, in a round or on its way to a rung. */
+export interface FailedTrial {
+  readonly bracket: string;
+  readonly round: number;
+  /** Of the trial inside its bracket. */
+  readonly index: number;
+  readonly trial: string;
+  readonly from: number;
+  readonly outcome: Extract<SegmentOutcome, { outcome: 'failed' }>;
+}
+
+/** What is kept of a study beside its record, so that it can be taken up again when its workflows are gone. */
+export interface RecoverActivities {
+  /** Keeps what operators have set. `started`: ms since 1970. */
+  noteRun(study: string, identity: StudyIdentity, run: { started: number; control: Control }): Promise<void>;
+  noteFailed(study: string, identity: StudyIdentity, failed: FailedTrial): Promise<void>;
+  /** Takes a study up, and fences what is still alive of it; throws a non-retryable `NotRecoverable` that says why not. */
+  recoverStudy(study: string): Promise<TakenUpStudy>;
+}
+
+/** Activities of the orchestrating worker that may take their time. */
+export interface RestoreActivities {
+  /** Brings back damaged files of a record from the workflows that wrote them; gives those it could not. */
+  restoreRecord(study: Study, damaged: readonly string[], digests: Digests): Promise<readonly string[]>;
 }
 
 export interface PredictActivities {
   predict(request: PredictionRequest): Promise<PredictionAnswer>;
-  /** The annealer's QUBO, for a solver elsewhere. */
-  formulate(study: string, request: PredictionRequest): Promise<QuboRequest | { readonly impossible: string }>;
-  /** Answers with the stand-in of an annealer whose solver failed. */
-  standIn(request: PredictionRequest, why: string): Promise<PredictionAnswer>;
-}
-
-/** The Python worker on D-Wave's Ocean SDK (python/everband/qubo.py). */
-export interface QuboActivities {
-  sampleQubo(request: QuboRequest): Promise<QuboAnswer>;
+  /** The problem of a predictor that is solved elsewhere. */
+  formulate(study: string, request: PredictionRequest): Promise<Posed>;
+  /** Answers with the fallback of a predictor whose solver failed. */
+  fallBack(request: PredictionRequest, why: string): Promise<PredictionAnswer>;
 }

@@ -1,28 +1,42 @@
 /** The messages a workflow answers that trains trials itself: retry and drop a parked trial, progress. */
 import { defineQuery, defineUpdate, setHandler } from '@temporalio/workflow';
-import { queryNames, updateNames, type DropTrial, type Progress, type RetryTrial } from './messages.js';
+import {
+  queryNames,
+  updateNames,
+  type DropTrial,
+  type Progress,
+  type RetryTrial,
+  type TrialAnswer,
+} from './messages.js';
 import type { TrialPool } from './trial-pool.js';
 
 const retryTrial = defineUpdate<string, [RetryTrial]>(updateNames.retryTrial);
 const dropTrial = defineUpdate<string, [DropTrial]>(updateNames.dropTrial);
+const trialQuery = defineQuery<TrialAnswer | null, [string]>(queryNames.trial);
 const progressQuery = defineQuery<Progress>(queryNames.progress);
 
-export function handleTrialMessages(pool: TrialPool, progress: () => Progress): void {
+/** `trial`: how a trial of this id stands here; null for one that does not. */
+export function handleTrialMessages(
+  pool: TrialPool,
+  progress: () => Progress,
+  trial: (id: string) => TrialAnswer | null = () => null
+): void {
   setHandler(progressQuery, progress);
+  setHandler(trialQuery, trial);
   setHandler(
     retryTrial,
-    ({ trial, resetCheckpoint }) => {
-      pool.decide(trial, true, resetCheckpoint ?? false);
-      return `trial ${trial} trains again`;
+    ({ trial: id, resetCheckpoint, queue }) => {
+      pool.decide(id, { again: true, reset: resetCheckpoint ?? false, queue });
+      return `trial ${id} trains again`;
     },
-    { validator: ({ trial }) => pool.checkParked(trial) }
+    { validator: ({ trial: id }) => pool.checkParked(id) }
   );
   setHandler(
     dropTrial,
-    ({ trial }) => {
-      pool.decide(trial, false, false);
-      return `trial ${trial} is dropped`;
+    ({ trial: id }) => {
+      pool.decide(id, { again: false, reset: false });
+      return `trial ${id} is dropped`;
     },
-    { validator: ({ trial }) => pool.checkParked(trial) }
+    { validator: ({ trial: id }) => pool.checkParked(id) }
   );
 }

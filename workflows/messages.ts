@@ -2,9 +2,13 @@
  * What goes over the wire between client, workflows and activities: names, ids, inputs, updates, queries.
  * Plain JSON only: no NaN, Map or Date (Temporal's JSON turns them into something else).
  */
+import type { KeptGroup } from '../core/engine/material.js';
+import type { Best, BracketView } from '../core/engine/scheduler.js';
+import type { GroupEnd } from '../core/engine/work.js';
+import type { LateAsk, LateView } from '../core/late.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial, Fate } from '../core/trial.js';
-import type { StudyResult } from '../core/record.js';
+import type { ExploitRecord, StudyResult } from '../core/record.js';
 
 /** Task queues, one per role. */
 export const taskQueues = {
@@ -13,35 +17,37 @@ export const taskQueues = {
   predict: 'everband-predict',
 } as const;
 
+/** Most bytes of values and configurations in one message, of the 2 MiB there may be. */
+export const messageBytes = 1024 * 1024;
+
 /** Workflow types as registered. */
 export const workflowTypes = {
   study: 'everbandStudy',
-  bracket: 'everbandBracket',
-  asha: 'everbandAsha',
   round: 'everbandRound',
   shard: 'everbandShard',
+  late: 'everbandLate',
 } as const;
 
-/** Workflow ids: `everband/<study>`, `.../b4`, `.../b4/r2`, `.../b4/r2/s0`. */
+/** Workflow ids: `everband/<study>`, `.../b4/r2`, `.../b4/r2/s0`, `.../late/b4-t017`. */
 export const workflowIds = {
   study: (study: string) => `everband/${study}`,
-  bracket: (study: string, bracket: string) => `everband/${study}/${bracket}`,
   round: (study: string, bracket: string, round: number) => `everband/${study}/${bracket}/r${round}`,
   shard: (study: string, bracket: string, round: number, shard: string) =>
     `everband/${study}/${bracket}/r${round}/${shard}`,
+  late: (study: string, trial: string) => `everband/${study}/late/${trial}`,
 } as const;
 
 /** Search attributes and their types; the embedded server registers them. */
 export const searchAttributes = {
   EverbandStudy: 'KEYWORD',
   EverbandPhase: 'KEYWORD',
-  EverbandPredictor: 'KEYWORD',
+  EverbandPruner: 'KEYWORD',
   EverbandBracket: 'INT',
   EverbandRound: 'INT',
   EverbandBest: 'DOUBLE',
 } as const;
 
-/** Names of updates. Study: pause, resume, stop, setParallelism. The workflow that trains a trial: retryTrial, dropTrial. */
+/** Names of updates. Study: pause, resume, stop, setParallelism, retryLate. The workflow that trains a trial: retryTrial, dropTrial. */
 export const updateNames = {
   pause: 'pause',
   resume: 'resume',
@@ -49,21 +55,36 @@ export const updateNames = {
   setParallelism: 'setParallelism',
   retryTrial: 'retryTrial',
   dropTrial: 'dropTrial',
+  retryLate: 'retryLate',
 } as const;
 export interface SetParallelism {
   readonly parallelism: number;
 }
-/** `trial` is a trial id; `resetCheckpoint` trains it again from the start. */
+/** `trial` is a trial id; `resetCheckpoint` trains it again from the start, `queue` on workers of another task queue. */
 export interface RetryTrial {
   readonly trial: string;
   readonly resetCheckpoint?: boolean;
+  readonly queue?: string;
+}
+/** A trial whose round has closed. */
+export interface RetryLate extends LateAsk {
+  readonly trial: string;
 }
 export interface DropTrial {
   readonly trial: string;
 }
 
-/** Names of queries: study and bracket `status`; bracket `trials` and `trial`; round, shard and ASHA's bracket `progress`. */
-export const queryNames = { status: 'status', trials: 'trials', trial: 'trial', progress: 'progress' } as const;
+/**
+ * Names of queries. Study: `status`, `file`, and where trials train one by one `progress` and `trial`. Round: `progress`,
+ * `trial`, `file`. Shard: `progress`. Late retry: `late`.
+ */
+export const queryNames = {
+  status: 'status',
+  progress: 'progress',
+  trial: 'trial',
+  file: 'file',
+  late: 'late',
+} as const;
 
 export type StudyPhase = 'preparing' | 'running' | 'paused' | 'stopping' | 'done';
 
@@ -71,36 +92,50 @@ export type StudyPhase = 'preparing' | 'running' | 'paused' | 'stopping' | 'done
 export interface StudyStatus {
   readonly study: Study | null;
   readonly phase: StudyPhase;
-  /** Epochs and trials of the closed rounds. */
+  /** Epochs of what has closed. */
   readonly epochs: number;
   readonly plannedEpochs: number;
   readonly plannedTrials: number;
-  readonly best: { readonly trial: string; readonly value: number; readonly budget: number } | null;
-  readonly brackets: readonly BracketStatus[];
+  readonly best: Best | null;
+  readonly brackets: readonly BracketView[];
   readonly parallelism: number;
+  /** What keeps the study from going on, such as a disk that is full; null when nothing does. */
+  readonly trouble: string | null;
+  /** Trials that are retried late beside the study; absent: none. */
+  readonly late?: readonly string[];
+  /** Trials whose late retries were lost with the server, before the study was recovered; absent: none. */
+  readonly lateLost?: readonly string[];
   readonly result: StudyResult | null;
 }
-export interface BracketStatus {
+
+/** Answer of `trial`, whose argument is a trial's id: how it stands in a round, or on its way to a rung. */
+export interface TrialAnswer {
   readonly id: string;
-  readonly state: 'waiting' | 'running' | 'done';
-  /** ASHA: all rungs at once, trained by the bracket's own workflow. */
-  readonly asynchronous: boolean;
-  /** One per round of the plan. */
-  readonly rounds: readonly RoundStatus[];
-}
-export interface RoundStatus {
-  readonly index: number;
+  readonly config: Trial['config'];
+  /** Budget it came with, and the rung it trains to. */
   readonly from: number;
   readonly to: number;
-  readonly planned: number;
-  readonly state: 'waiting' | 'running' | 'done';
-  readonly entered: number;
-  readonly stopped: number;
-  readonly diverged: number;
-  readonly failed: number;
-  readonly promoted: number;
-  readonly epochs: number;
-  readonly best: number | null;
+  /** Metric of the epochs after `from`, as far as they were reported. */
+  readonly values: readonly number[];
+  /** How it ended there; null while it is on its way. */
+  readonly end: GroupEnd | null;
+}
+
+/** Argument of `file`: a file of the study's record, and where in its text to begin. */
+export interface FileQuery {
+  readonly name: string;
+  readonly from: number;
+}
+/** Answer of `file`: at most a mebibyte of the text; null for a file that this run of the workflow did not write. */
+export interface FileAnswer {
+  readonly text: string;
+  readonly length: number;
+}
+
+/** What happened between two moments of a study whose trials come to rungs one by one. */
+export interface RecordPart {
+  readonly log: readonly string[];
+  readonly closed: readonly KeptGroup[];
 }
 
 /** Answer of a round's or shard's `progress`: what is going on right now. A sharded round names its shards. */
@@ -119,39 +154,38 @@ export interface ParkedTrial {
   readonly expires: string | null;
 }
 
-/** Input and answer of a bracket's `trials` query: at most 200 rows. */
-export interface TrialsQuery {
-  readonly offset: number;
-  readonly limit: number;
-}
+/** One trial, as `everband trials` lists it. */
 export interface TrialRow {
   readonly id: string;
   readonly config: Trial['config'];
   readonly fate: Fate;
   readonly epochs: number;
-  /** Metric at the last epoch known when a round closed; null when there is none. */
+  /** Metric at the last epoch that is known; null when there is none. */
   readonly value: number | null;
-}
-export interface TrialsAnswer {
-  readonly total: number;
-  readonly rows: readonly TrialRow[];
+  /** Every time it went on from another trial's checkpoint; absent: never. */
+  readonly lineage?: readonly ExploitRecord[];
+  /** What it came to when it was retried late; absent: it was not. */
+  readonly late?: LateView;
 }
 
-/** Answer of a bracket's `trial` query, whose argument is a trial's id. */
-export interface TrialAnswer {
+/**
+ * Which study it is, beyond its name: a name may be used again after a study was deleted. `id` is drawn once when the study
+ * starts; `incarnation` counts how often it was recovered since.
+ */
+export interface StudyIdentity {
   readonly id: string;
-  /** Null for a trial that an earlier run of an ASHA study proposed: its record has it. */
-  readonly config: Trial['config'] | null;
-  /** Whether it is on its way to its next rung. */
-  readonly training: boolean;
-  /** Those it came to; null: it has no value there, for it diverged, failed or was stopped. */
-  readonly rungs: readonly { readonly budget: number; readonly value: number | null }[];
+  readonly incarnation: number;
 }
 
-/** One activity: train `trial` from budget `from` (what is known) to `to`. Same for every trainer and language. */
-export interface TrainSegmentInput {
-  readonly schemaVersion: 1;
+/** A checkpoint of another trial of the study, or an earlier one of the same trial. */
+export interface SegmentSource {
+  readonly trial: string;
+  readonly epoch: number;
+}
+
+interface SegmentRequest {
   readonly study: string;
+  readonly identity: StudyIdentity;
   readonly trial: Trial;
   readonly metric: string;
   readonly from: number;
@@ -160,16 +194,43 @@ export interface TrainSegmentInput {
   readonly training: Pick<Study['training'], 'maxLosses' | 'epochTimeoutSeconds' | 'graceSeconds'>;
   /** Forget every checkpoint of the trial first (a retry that asks for it). Carries a number that is new each time. */
   readonly reset?: number;
+  /**
+   * Start from a copy of this checkpoint, whose epoch is `from`, instead of from the trial's own. Asked again after a loss,
+   * the segment goes on from what it has trained since.
+   */
+  readonly source?: SegmentSource;
+  /** Keep the checkpoint of epoch `to`, whatever the trial does next, until it is released. */
+  readonly hold?: boolean;
 }
+
+interface SegmentRequest2 extends SegmentRequest {
+  readonly schemaVersion: 2;
+}
+
+/** The same where a checkpoint holds another number of epochs than the trial itself has trained. */
+interface SegmentRequest3 extends SegmentRequest {
+  readonly schemaVersion: 3;
+  /**
+   * How many more, negative: fewer. The trainer is told epochs as its checkpoint holds them; values, checkpoints and the
+   * answer are counted as the trial's own. Here the epoch of `source` may be another than `from`, as which its copy counts.
+   */
+  readonly shift: number;
+}
+
+/** One activity: train `trial` from budget `from` (what is known) to `to`. Same for every trainer and language. */
+export type TrainSegmentInput = SegmentRequest2 | SegmentRequest3;
 /** `failed` never comes back as a value: a trainer's failure is an ApplicationFailure of type TrialFailed. */
 export type TrainSegmentResult = Extract<SegmentOutcome, { outcome: 'completed' | 'diverged' }>;
 
 /** Types of the ApplicationFailures Everband throws. */
 export const failureTypes = {
   invalidStudy: 'InvalidStudy',
+  /** A study whose workflows are gone cannot be taken up from its record. */
+  notRecoverable: 'NotRecoverable',
   trialFailed: 'TrialFailed',
   /** A parked trial is between two runs of its workflow: the same question a moment later is answered. */
   moving: 'Moving',
+  refused: 'Refused',
   unsupportedSchema: 'UnsupportedSchema',
 } as const;
 

@@ -24,13 +24,36 @@ export function historyFull(
 /** Worst case of one activity among many: scheduled, started, completed and a workflow task of its own (measured 3.2 to 6). */
 export const eventsPerSegment = 6;
 
+/** Inside a step, what trains is interrupted only to keep a history from growing to the server's limit of 51,200. */
+const historyLimit = 8000;
+const historyLimitBytes = 20 * 1024 * 1024;
+
+/** Whether a workflow has to leave off in the middle of a step, as after many pauses of many trials. */
+export function historyOverflows(info: Pick<WorkflowInfo, 'historyLength' | 'historySize'>): boolean {
+  return info.historyLength >= historyLimit || info.historySize >= historyLimitBytes;
+}
+
 /** Side effects that take milliseconds and must not cost a round trip: one marker each. */
 export const localPolicy: LocalActivityOptions = {
   startToCloseTimeout: '60s',
-  retry: { initialInterval: '200ms', maximumInterval: '10s' },
+  // Then the workflow says what is wrong, and tries again after `troubleSeconds`.
+  retry: { initialInterval: '200ms', maximumInterval: '2s', maximumAttempts: 4 },
+};
+export const troubleSeconds = 10;
+
+/** How often a late retry asks again, whether its rung has closed or its study has a place for it: rarer and rarer. */
+export function lateSeconds(asked: number): number {
+  return Math.min(60, 2 ** (asked + 1));
+}
+
+/** Brings back files of a record, by queries of the workflows that wrote them. */
+export const restorePolicy: ActivityOptions = {
+  taskQueue: taskQueues.orchestrate,
+  startToCloseTimeout: '10m',
+  retry: { initialInterval: '1s', maximumInterval: '10s' },
 };
 
-/** A model is fitted in milliseconds. Asked again without limit when a worker is lost: only its own answer counts. */
+/** A predictor is fitted in milliseconds. Asked again without limit when a worker is lost: only its own answer counts. */
 export const predictPolicy: ActivityOptions = {
   taskQueue: taskQueues.predict,
   startToCloseTimeout: '120s',
@@ -39,10 +62,10 @@ export const predictPolicy: ActivityOptions = {
 };
 
 /**
- * A QPU answers in seconds and may queue for minutes; the heartbeat carries the problem's id, so that an attempt after a
- * loss asks for the answer instead of paying twice. The worker says what is final: SolverFailed, QpuLimit.
+ * A solver such as a QPU answers in seconds and may queue for minutes; the heartbeat carries the problem's id, so that an
+ * attempt after a loss asks for the answer instead of paying twice. The worker says what is final: SolverFailed, QpuLimit.
  */
-export function quboPolicy(taskQueue: string): ActivityOptions {
+export function solverPolicy(taskQueue: string): ActivityOptions {
   return {
     taskQueue,
     startToCloseTimeout: '1h',
@@ -56,18 +79,23 @@ export function quboPolicy(taskQueue: string): ActivityOptions {
  * Lost workers and shutdowns are retried by the server without limit and without history; what a trainer reports is
  * `TrialFailed`, which comes back to the workflow and is counted there.
  */
-export function trainPolicy(study: Pick<Study, 'trainer' | 'training'>, epochs: number): ActivityOptions {
+export function trainPolicy(
+  study: Pick<Study, 'trainer' | 'training'>,
+  epochs: number,
+  queue?: string
+): ActivityOptions {
   const { training, trainer } = study;
   return {
-    taskQueue: trainer.type === 'activity' ? trainer.taskQueue : taskQueues.train,
-    // The watchdog finds a hung trainer after one epoch timeout; this only bounds a worker that lost its watchdog.
-    startToCloseTimeout: (epochs * training.epochTimeoutSeconds + 900) * 1000,
+    taskQueue: queue ?? (trainer.type === 'activity' ? trainer.taskQueue : taskQueues.train),
+    // The watchdog finds a hung trainer after one epoch timeout; this only bounds a worker that lost its watchdog. A trainer
+    // that is done has its grace to end by itself, and once more after SIGTERM; the rest is for copies of checkpoints.
+    startToCloseTimeout: (epochs * training.epochTimeoutSeconds + 2 * training.graceSeconds + 900) * 1000,
     heartbeatTimeout: training.heartbeatSeconds * 1000,
     retry: {
       initialInterval: '1s',
       backoffCoefficient: 2,
       maximumInterval: '10s',
-      nonRetryableErrorTypes: [failureTypes.trialFailed, failureTypes.unsupportedSchema],
+      nonRetryableErrorTypes: [failureTypes.trialFailed],
     },
     // The real default is TRY_CANCEL, which lets a trainer run on after its workflow has gone.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -1,64 +1,85 @@
-/** How a workflow asks a model: which activity, on which queue. */
-import { ActivityFailure, ApplicationFailure, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { PredictionAnswer, PredictionRequest } from '../core/predictor.js';
-import type { PredictActivities, QuboActivities } from './activity-types.js';
-import { localPolicy, predictPolicy, quboPolicy } from './policies.js';
+/** How a workflow asks a predictor: which activity, on which queue. */
+import { ActivityFailure, ApplicationFailure, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
+import type { PredictTask } from '../core/engine/work.js';
+import type { Elsewhere } from '../core/predictors/definition.js';
+import { elsewhereOf } from '../core/predictors/index.js';
+import type { PredictionAnswer, PredictionRequest, Solution } from '../core/predictors/request.js';
+import type { Study } from '../core/study.js';
+import type { PredictActivities, Stretch } from './activity-types.js';
+import type { Local } from './local.js';
+import { messageBytes } from './messages.js';
+import { predictPolicy, solverPolicy } from './policies.js';
+
+/** Bytes of a loss in JSON, about. */
+const bytesPerLoss = 20;
 
 /**
- * Asks on the predicting workers' queue, or on a queue of the model's own. `often`: asked after every epoch, so a model
- * of ours answers inside the orchestrating worker: one event instead of six, and no training set in the history.
+ * Asks on the predicting workers' queue, or on a queue of the predictor's own. `often`: asked after every epoch, so a
+ * predictor of ours answers inside the orchestrating worker: one event instead of six, and no training set in the
+ * history. So it does where the training set is too large for a message.
  */
 export class Asker {
   private asked = 0;
-  private readonly local = proxyLocalActivities<PredictActivities>(localPolicy);
 
   constructor(
-    private readonly study: string,
+    private readonly study: Study,
     private readonly name: string,
-    private readonly often: boolean
+    private readonly often: boolean,
+    private readonly local: Local
   ) {}
 
-  async predict(request: PredictionRequest): Promise<PredictionAnswer> {
-    const { model } = request;
-    if (model.type === 'activity') return this.foreign(request, model.taskQueue, model.activity);
-    if (model.type === 'annealer' && model.solver === 'dwave') return this.solvedElsewhere(request, model.taskQueue);
-    if (this.often) return this.local.predict(request);
-    return proxyActivities<PredictActivities>({ ...predictPolicy, activityId: this.id() }).predict(request);
+  async predict(task: PredictTask, known: readonly Stretch[]): Promise<PredictionAnswer> {
+    const asked = await this.prepare(task, known);
+    return typeof asked === 'function' ? asked() : asked;
   }
 
-  /** The annealer's three steps, the middle one on D-Wave's SDK; what it found is final. */
-  private async solvedElsewhere(request: PredictionRequest, taskQueue: string): Promise<PredictionAnswer> {
+  /** Everything that local activities do: the answer, or how to get it from somebody else's worker. */
+  async prepare(
+    task: PredictTask,
+    known: readonly Stretch[]
+  ): Promise<PredictionAnswer | (() => Promise<PredictionAnswer>)> {
+    const { predictor, training, candidates, epochs } = task;
+    const bytes = bytesPerLoss * (epochs + 1) * (training.length + candidates.length);
+    const elsewhere = elsewhereOf(predictor);
+    if (!elsewhere && (this.often || bytes > messageBytes)) {
+      return this.local.run((all) => all.answer(this.study, task, known));
+    }
+    const request = await this.local.run((all) => all.question(this.study, task, known));
+    if (!elsewhere) {
+      return () => proxyActivities<PredictActivities>({ ...predictPolicy, activityId: this.id() }).predict(request);
+    }
+    return () => (elsewhere.problem ? this.solvedElsewhere(request, elsewhere) : this.foreign(request, elsewhere));
+  }
+
+  /** Three steps, the middle one a solver's: pose its problem, have it solved, answer from what was found, which is final. */
+  private async solvedElsewhere(
+    request: PredictionRequest,
+    { taskQueue, activity }: Elsewhere
+  ): Promise<PredictionAnswer> {
     const id = this.id();
     const ours = (step: string) =>
       proxyActivities<PredictActivities>({ ...predictPolicy, activityId: `${id}-${step}` });
     let { solved } = request;
     if (!solved) {
-      const qubo = await ours('qubo').formulate(this.study, request);
-      if ('impossible' in qubo) return { outcome: 'impossible', reason: qubo.impossible };
+      const problem = await ours('qubo').formulate(this.study.name, request);
+      if ('impossible' in problem) return { outcome: 'impossible', reason: problem.impossible };
       try {
-        const { sampleQubo } = proxyActivities<QuboActivities>({
-          ...quboPolicy(taskQueue),
-          activityId: `${id}-sample`,
-        });
-        solved = await sampleQubo(qubo);
+        const options = { ...solverPolicy(taskQueue), activityId: `${id}-sample` };
+        solved = await activityOf<typeof problem, Solution>(options, activity)(problem);
       } catch (error) {
         if (!(error instanceof ActivityFailure && error.cause instanceof ApplicationFailure)) throw error;
-        return ours('stand-in').standIn(request, error.cause.message);
+        return ours('fallback').fallBack(request, error.cause.message);
       }
     }
     const answer = await ours('read').predict({ ...request, solved });
     return answer.outcome === 'predicted' ? { ...answer, solved } : answer;
   }
 
-  /** Somebody else's model: its own failure is an answer, everything else is asked again. */
-  private async foreign(request: PredictionRequest, taskQueue: string, activity: string): Promise<PredictionAnswer> {
-    const activities = proxyActivities<Record<string, (request: PredictionRequest) => Promise<PredictionAnswer>>>({
-      ...predictPolicy,
-      taskQueue,
-      activityId: this.id(),
-    });
+  /** Somebody else's predictor: its own failure is an answer, everything else is asked again. */
+  private async foreign(request: PredictionRequest, { taskQueue, activity }: Elsewhere): Promise<PredictionAnswer> {
+    const options = { ...predictPolicy, taskQueue, activityId: this.id() };
     try {
-      return await (activities[activity] as (request: PredictionRequest) => Promise<PredictionAnswer>)(request);
+      return await activityOf<PredictionRequest, PredictionAnswer>(options, activity)(request);
     } catch (error) {
       if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) {
         return { outcome: 'impossible', reason: error.cause.message };
@@ -72,4 +93,11 @@ export class Asker {
     this.asked++;
     return this.asked === 1 ? this.name : `${this.name}-${this.asked}`;
   }
+}
+
+/** An activity of somebody else's worker, by its name. */
+function activityOf<Input, Answer>(options: ActivityOptions, name: string): (input: Input) => Promise<Answer> {
+  return proxyActivities<Record<string, (input: Input) => Promise<Answer>>>(options)[name] as (
+    input: Input
+  ) => Promise<Answer>;
 }

@@ -1,115 +1,254 @@
-/** One Hyperband round: the core decides, this carries out. */
+/** One round: its pruner decides (core/engine/group-run.ts), this carries out. */
 import {
-  ChildWorkflowCancellationType,
-  ParentClosePolicy,
   allHandlersFinished,
   condition,
   continueAsNew,
-  proxyLocalActivities,
   setCurrentDetails,
   setHandler,
-  startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { PredictionAnswer } from '../core/predictor.js';
-import type { Proposal } from '../core/propose.js';
-import { runRound, type RoundEffects, type RoundInput, type RoundResult } from '../core/round.js';
+import { configured } from '../core/engine/exploits.js';
+import { configsDrawn, GroupRun } from '../core/engine/group-run.js';
+import type { Memory } from '../core/engine/memory.js';
+import { keptOf, roundShared } from '../core/engine/study-run.js';
+import type { Answer, Closing, Group, PredictTask, ProposeTask, Task, TrainTask } from '../core/engine/work.js';
+import { prunerOf } from '../core/pruners/index.js';
+import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
-import type { RecordActivities } from './activity-types.js';
-import { ControlTree, controlSignal, type Control } from './control.js';
+import type { Stretch } from './activity-types.js';
+import type { Digests, PoolState } from './carried.js';
+import { ControlTree, controlSignal, handleSettled, Settling, type Control } from './control.js';
 import { handleTrialMessages } from './handlers.js';
-import { workflowIds } from './messages.js';
-import { eventsPerSegment, historyBudget, historyFull, localPolicy } from './policies.js';
+import { Local } from './local.js';
+import type { StudyIdentity, TrialAnswer } from './messages.js';
+import { eventsPerSegment, historyBudget, historyFull } from './policies.js';
 import { Asker } from './predict.js';
-import { everbandShard, segmentsOf, type ShardInput, type TrainTask } from './shard.js';
-import { TrialPool } from './trial-pool.js';
+import { fileNames } from './file-names.js';
+import { drawTrials } from './proposals.js';
+import { RecordFiles } from './record-files.js';
+import { segmentsOf, ShardStarter } from './shards.js';
+import { TaskBudget } from './task-budget.js';
+import { jobOf, TrialPool } from './trial-pool.js';
 import { roundDetails } from './web-ui.js';
 
 export interface RoundWorkflowInput {
-  readonly round: RoundInput;
-  /** The contenders' configurations and seeds; empty for a round that proposes them itself. */
-  readonly trials: readonly Trial[];
+  readonly study: Study;
+  readonly identity: StudyIdentity;
+  readonly group: Group;
+  readonly memory: Memory;
   readonly control: Control;
-  /** A round that asks after every epoch: what its effects answered so far, in the order it asked. */
-  readonly answered: readonly Answered[];
+  /** What an earlier run of this workflow came to; null at the start. */
+  readonly carried: Carried | null;
 }
 
-export interface RoundWorkflowResult extends RoundResult {
-  /** What the round proposed. */
-  readonly proposals: readonly Proposal[];
+interface Carried {
+  /** Answers to the steps that are over, in the order of their tasks; those of proposals are in the record. */
+  readonly told: readonly (Answer | null)[];
+  /** Of the step under way: how each of its trials ended, or what it has trained so far. */
+  readonly outcomes: Outcomes;
+  readonly digests: Digests;
+  readonly pool: PoolState;
 }
 
-type Answered = SegmentOutcome | PredictionAnswer | Proposal;
+export interface RoundWorkflowResult {
+  readonly closing: Closing;
+  /** Of the files that the round wrote. */
+  readonly digests: Digests;
+}
 
-const { recordRound, propose } = proxyLocalActivities<RecordActivities>(localPolicy);
+/** By trial. */
+type Outcomes = Readonly<Record<string, SegmentOutcome>>;
+
+/** Trials whose configurations are looked up at once: as many of them come back as fit into a message. */
+const recallBlock = 1000;
 
 export async function everbandRound(input: RoundWorkflowInput): Promise<RoundWorkflowResult> {
-  const { round } = input;
-  const { study, bracket, plan } = round;
-  const often = study.predictor.type === 'fast';
-  const asker = new Asker(study.name, `${bracket}-r${plan.index}-predict`, often);
-  const pool = new TrialPool(study, input.control);
-  const tree = new ControlTree(input.control, (control) => pool.apply(control));
-  setHandler(controlSignal, (control) => tree.set(control));
-  const shards = new ShardStarter(round, tree);
-  handleTrialMessages(pool, () => ({ ...pool.progress(), shards: [...shards.open] }));
-
-  const inline = often || worstCase(round) <= historyBudget;
-  const byId = new Map(input.trials.map((trial) => [trial.id, trial]));
-  const proposals: Proposal[] = [];
-  const log = new EffectLog(input, tree);
-  const once = <T extends Answered>(ask: () => Promise<T>): Promise<T> => (often ? log.once(ask) : ask());
-  const effects: RoundEffects = {
-    train: ({ id }, from, to) => {
-      const trial = byId.get(id) as Trial;
-      return once(() => (inline ? pool.train(trial, plan, from, to) : shards.train({ trial, from, to })));
-    },
-    predict: (request) => once(() => asker.predict(request)),
-    async propose(first, count, observations) {
-      const request = { bracket, offset: round.offset, first, count, observations };
-      const proposal = await once(() => propose(study, request));
-      proposals.push(proposal);
-      for (const trial of proposal.trials) byId.set(trial.id, trial);
-    },
-  };
-  setCurrentDetails(roundDetails(round, null));
-  const result = await runRound(round, effects);
-  setCurrentDetails(roundDetails(round, result.record));
-  await recordRound(study.name, result);
-  return { ...withoutCurves(result, study.predictor.type !== 'none'), proposals };
+  const round = new RoundRun(input);
+  return round.run();
 }
 
-/**
- * What the effects of a round answered whose steps come one after the other. When the history is full the round goes on
- * in a new run, which takes the same way again with the answers it has.
- */
-class EffectLog {
-  private readonly answers: Answered[] = [];
+class RoundRun {
+  private readonly local: Local;
+  private readonly files: RecordFiles;
+  private readonly pool: TrialPool;
+  private readonly tree: ControlTree;
+  private readonly shards: ShardStarter;
+  private readonly asker: Asker;
+  private readonly budget = new TaskBudget();
+  private readonly machine: GroupRun;
+  private readonly trials = new Map<string, Trial>();
+  private readonly told: (Answer | null)[] = [];
+  /** Trials that failed for good here before the study was recovered, by their outcome. */
+  private readonly failed = new Map<string, SegmentOutcome>();
+  /** Whether the steps of the round are many and small: it then trains here, and goes on in a new run between two. */
+  private readonly stepwise: boolean;
+  private readonly inline: boolean;
 
-  constructor(
-    private readonly input: RoundWorkflowInput,
-    private readonly tree: ControlTree
-  ) {}
+  constructor(private readonly input: RoundWorkflowInput) {
+    const { study, group, memory, control, carried, identity } = input;
+    const pruner = prunerOf(study.pruner);
+    this.stepwise = pruner.onePerRound === true || (group.draws?.wave ?? null) !== null;
+    this.inline = this.stepwise || worstCase(study, group) <= historyBudget;
+    this.machine = new GroupRun(study, group, roundShared(memory));
+    this.local = new Local(() => this.show());
+    this.files = new RecordFiles(study.name, identity, this.local, carried?.digests);
+    this.pool = new TrialPool(study, identity, control, carried?.pool, {
+      given: () => settling.look(),
+      budget: this.budget,
+    });
+    this.tree = new ControlTree(
+      control,
+      (next) => this.pool.apply(next),
+      () => this.pool.busy
+    );
+    const settling = new Settling(control, () => this.tree.most);
+    setHandler(controlSignal, (next) => {
+      this.tree.set(next);
+      settling.take(next);
+    });
+    handleSettled((one) => {
+      if (this.tree.settled(one)) this.tree.balance();
+      settling.look();
+    });
+    settling.look();
+    this.shards = new ShardStarter(study, identity, group, this.tree, this.budget, () => settling.look());
+    this.asker = new Asker(study, `${group.id}-predict`, pruner.onePerRound === true, this.local);
+    handleTrialMessages(
+      this.pool,
+      () => ({ ...this.pool.progress(), shards: [...this.shards.open] }),
+      (id) => this.answerOf(id)
+    );
+  }
 
-  async once<T extends Answered>(ask: () => Promise<T>): Promise<T> {
-    const known = this.input.answered[this.answers.length] as T | undefined;
-    if (known === undefined && historyFull(workflowInfo())) {
-      await condition(allHandlersFinished);
-      await continueAsNew<typeof everbandRound>({
-        ...this.input,
-        control: this.tree.current,
-        answered: this.answers,
-      });
+  async run(): Promise<RoundWorkflowResult> {
+    const { study, group, carried } = this.input;
+    const { machine } = this;
+    this.show();
+    if (!group.draws) {
+      await this.local.run((all) => all.dropOthers(study, this.input.identity, group));
+      await this.recall();
+    } else if (carried) await this.recall();
+    if (this.input.identity.incarnation > 0) {
+      const failed = await this.local.run((all) => all.failedIn(study.name, group.bracket, group.round));
+      for (const { trial, from, outcome } of failed) this.failed.set(`${trial} ${from}`, outcome);
     }
-    const answer = known ?? (await ask());
-    this.answers.push(answer);
-    return answer;
+    const known = [...(carried?.told ?? [])];
+    let outcomes: Outcomes = carried?.outcomes ?? {};
+    while (!machine.closed) {
+      const tasks = machine.next();
+      const before = known.splice(0, tasks.length);
+      const answers = before.length > 0 ? before : await this.step(tasks, outcomes);
+      if (before.length === 0) outcomes = {};
+      this.told.push(...answers);
+      tasks.forEach((task, i) => machine.tell(task, answers[i] ?? nothingDrawn));
+      if (!machine.closed && known.length === 0 && this.stepwise && historyFull(workflowInfo())) await this.goOn({});
+    }
+    const { closed } = machine;
+    const gone = closed.outcomes.filter(({ end }) => end !== 'rung' && end !== 'unfinished').map(({ id }) => id);
+    await this.files.write(fileNames.round(group.id), keptOf(group, closed), gone);
+    this.show();
+    await condition(allHandlersFinished);
+    const configs = group.draws && group.holds ? configsDrawn(group, this.configs()) : {};
+    return { closing: { ...closed.closing, ...configs }, digests: this.files.digests };
+  }
+
+  /** Carries out the tasks of one step; their answers come together. */
+  private async step(tasks: readonly Task[], outcomes: Outcomes): Promise<(Answer | null)[]> {
+    const answers = await Promise.all(
+      tasks.map((task): Promise<Answer | null> => {
+        switch (task.type) {
+          case 'propose':
+            return this.propose(task);
+          case 'train':
+            return this.train(task, outcomes[task.trial] ?? null);
+          case 'predict':
+            return this.asker.predict(task, this.known(task));
+        }
+      })
+    );
+    if (this.pool.left) {
+      const left = tasks.map((task, i) => [(task as TrainTask).trial, answers[i] as SegmentOutcome] as const);
+      return this.goOn(Object.fromEntries(left));
+    }
+    return answers;
+  }
+
+  private async propose(task: ProposeTask): Promise<null> {
+    const { study, identity } = this.input;
+    const { local, files, budget } = this;
+    const { trials } = await drawTrials({ study, identity, local, files, budget }, task);
+    for (const trial of trials) this.trials.set(trial.id, trial);
+    return null;
+  }
+
+  private async train(task: TrainTask, before: SegmentOutcome | null): Promise<SegmentOutcome> {
+    if (before && before.outcome !== 'unfinished') return before;
+    const failed = this.failed.get(`${task.trial} ${task.from}`);
+    if (failed) return failed;
+    const trial = this.trials.get(task.trial);
+    if (!trial) throw new RangeError(`trial ${task.trial} has no configuration`);
+    const { group } = this.input;
+    const job = jobOf(group, task, trial);
+    return this.inline ? this.pool.train(job, group, before?.values) : this.shards.train(job);
+  }
+
+  /** The losses that a question needs of this round's own trials: no other has them yet. */
+  private known({ training, candidates }: PredictTask): Stretch[] {
+    const wanted = new Set([...training, ...candidates]);
+    const { from } = this.input.group;
+    return this.machine.round.runners
+      .filter(({ id }) => wanted.has(id))
+      .map((runner) => ({ trial: runner.id, from, values: runner.outcome().values }));
+  }
+
+  private answerOf(id: string): TrialAnswer | null {
+    const trial = this.trials.get(id);
+    const runner = this.machine.round.runners.find((one) => one.id === id);
+    if (!trial || !runner) return null;
+    const { from, to } = this.input.group;
+    const { values, end } = runner.outcome();
+    const { config } = configured(this.input.group, trial);
+    return { id, config, from, to, values, end: this.machine.closed ? end : null };
+  }
+
+  /** What was drawn, by index. */
+  private configs(): ReadonlyMap<number, Trial['config']> {
+    return new Map([...this.trials.values()].map(({ index, config }) => [index, config]));
+  }
+
+  private async recall(): Promise<void> {
+    const { study, group } = this.input;
+    for (let first = 0; first < group.members.length;) {
+      const indexes = group.members.slice(first, first + recallBlock);
+      const trials = await this.local.run((all) => all.recall(study, group.bracket, indexes));
+      for (const trial of trials) this.trials.set(trial.id, trial);
+      first += trials.length;
+      await this.budget.spend(JSON.stringify(trials).length);
+    }
+  }
+
+  private async goOn(outcomes: Outcomes): Promise<never> {
+    await condition(allHandlersFinished);
+    const told = this.told.map((answer) => (answer === null || 'trials' in answer ? null : answer));
+    const { pool, files, tree } = this;
+    return continueAsNew<typeof everbandRound>({
+      ...this.input,
+      control: tree.current,
+      carried: { told, outcomes, digests: files.digests, pool: pool.state },
+    });
+  }
+
+  private show(): void {
+    const { study, group } = this.input;
+    setCurrentDetails(roundDetails(study, group, this.machine.closed, this.local.trouble));
   }
 }
 
+/** The machine needs no configurations: the workflow has them. */
+const nothingDrawn: Answer = { trials: [], duplicatesAvoided: 0, duplicatesKept: 0 };
+
 /** Events when every trial waits at the decision point and goes on. */
-function worstCase({ plan, contenders, study }: RoundInput): number {
-  const { from, to, decisionPoint } = plan;
+function worstCase(study: Study, { from, to, decisionPoint, members }: Group): number {
   const legs =
     decisionPoint === null
       ? [{ from, to }]
@@ -118,88 +257,5 @@ function worstCase({ plan, contenders, study }: RoundInput): number {
           { from: decisionPoint, to },
         ];
   const segments = legs.reduce((sum, leg) => sum + segmentsOf(leg, study), 0);
-  return segments * contenders.length * eventsPerSegment;
-}
-
-/** Curves are in the record; only a predictor needs them again, and only of those that go on. */
-function withoutCurves(result: RoundResult, predictor: boolean): RoundResult {
-  const promoted = new Set(result.record.promoted);
-  const keeps = (id: string) => predictor && promoted.has(id);
-  return {
-    ...result,
-    outcomes: result.outcomes.map((outcome) => ({ ...outcome, values: keeps(outcome.id) ? outcome.values : [] })),
-  };
-}
-
-/** Collects the training a round asks for in one breath and hands it to as few shards as the history budget allows. */
-class ShardStarter {
-  readonly open = new Set<string>();
-  private batch: { task: TrainTask; resolve: (outcome: SegmentOutcome) => void; reject: (error: unknown) => void }[] =
-    [];
-  private started = 0;
-
-  constructor(
-    private readonly round: RoundInput,
-    private readonly tree: ControlTree
-  ) {}
-
-  train(task: TrainTask): Promise<SegmentOutcome> {
-    if (this.batch.length === 0) void Promise.resolve().then(() => this.flush());
-    return new Promise((resolve, reject) => this.batch.push({ task, resolve, reject }));
-  }
-
-  private async flush(): Promise<void> {
-    const batch = this.batch;
-    this.batch = [];
-    const slices: (typeof batch)[] = [];
-    let events = Infinity;
-    for (const entry of batch) {
-      const cost = segmentsOf(entry.task, this.round.study) * eventsPerSegment;
-      if (events + cost > historyBudget) {
-        slices.push([]);
-        events = 0;
-      }
-      slices.at(-1)?.push(entry);
-      events += cost;
-    }
-    const atOnce = Math.min(slices.length, this.tree.current.parallelism);
-    const queue = [...slices];
-    const lane = async () => {
-      for (let slice = queue.shift(); slice; slice = queue.shift()) await this.run(slice, 1 / atOnce);
-    };
-    await Promise.all(Array.from({ length: atOnce }, lane));
-  }
-
-  private async run(slice: typeof this.batch, share: number): Promise<void> {
-    const { study, bracket, plan } = this.round;
-    const { name, objective, trainer, training, budgetUnit } = study;
-    const workflowId = workflowIds.shard(name, bracket, plan.index, `s${this.started++}`);
-    const { typedSearchAttributes } = workflowInfo();
-    const start = (control: Control) => {
-      const shard: ShardInput = {
-        spec: { name, objective, trainer, training, budgetUnit },
-        round: { index: plan.index, from: plan.from, to: plan.to },
-        tasks: slice.map(({ task }) => task),
-        control,
-        before: [],
-      };
-      return startChild(everbandShard, {
-        workflowId,
-        args: [shard],
-        typedSearchAttributes,
-        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-        staticSummary: `${slice.length} trials of ${bracket} round ${plan.index}`,
-      });
-    };
-    this.open.add(workflowId);
-    try {
-      const outcomes = await this.tree.run(share, start);
-      slice.forEach(({ resolve }, i) => resolve(outcomes[i] as SegmentOutcome));
-    } catch (error) {
-      for (const { reject } of slice) reject(error);
-    } finally {
-      this.open.delete(workflowId);
-    }
-  }
+  return segments * members.length * eventsPerSegment;
 }

@@ -1,55 +1,46 @@
-/**
- * A slice of a round's trials, so that no history outgrows its budget. A trial that alone needs more than a history
- * holds goes on in a new run of its shard.
- */
-import { continueAsNew, setHandler } from '@temporalio/workflow';
-import type { SegmentOutcome, Trial } from '../core/trial.js';
-import { controlSignal, type Control } from './control.js';
+/** A slice of a round's trials, so that no history outgrows its budget. */
+import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temporalio/workflow';
+import type { SegmentOutcome } from '../core/trial.js';
+import type { PoolState } from './carried.js';
+import { controlSignal, Settling, type Control } from './control.js';
 import { handleTrialMessages } from './handlers.js';
-import { eventsPerSegment, historyBudget } from './policies.js';
-import { TrialPool, type RoundSpan, type TrainingSpec } from './trial-pool.js';
-
-export interface TrainTask {
-  readonly trial: Trial;
-  readonly from: number;
-  readonly to: number;
-}
+import type { StudyIdentity } from './messages.js';
+import { TrialPool, type RoundSpan, type TrainingJob, type TrainingSpec } from './trial-pool.js';
 
 export interface ShardInput {
   readonly spec: TrainingSpec;
+  readonly identity: StudyIdentity;
   readonly round: RoundSpan;
-  readonly tasks: readonly TrainTask[];
+  readonly jobs: readonly TrainingJob[];
   readonly control: Control;
-  /** Values an earlier run of this shard brought in; only a shard of one task has any. */
-  readonly before: readonly number[];
+  /** What an earlier run of this shard came to; null at the start. */
+  readonly carried: {
+    /** One per job: how it ended, or what it has trained so far. */
+    readonly outcomes: readonly SegmentOutcome[];
+    readonly pool: PoolState;
+  } | null;
 }
 
-/** Activities a task takes. */
-export function segmentsOf(task: { from: number; to: number }, spec: Pick<TrainingSpec, 'training'>): number {
-  return Math.ceil((task.to - task.from) / (spec.training.segmentEpochs ?? Math.max(1, task.to - task.from)));
-}
-
-export async function everbandShard(input: ShardInput): Promise<SegmentOutcome[]> {
-  const { spec, round, tasks, before } = input;
-  let control = input.control;
-  const pool = new TrialPool(spec, control);
+export async function everbandShard(input: ShardInput): Promise<readonly SegmentOutcome[]> {
+  const { spec, identity, round, jobs, carried } = input;
+  let { control } = input;
+  const pool = new TrialPool(spec, identity, control, carried?.pool, { given: () => settling.look() });
+  const settling = new Settling(control, () => pool.busy);
   setHandler(controlSignal, (next) => {
     control = next;
     pool.apply(next);
+    settling.take(next);
   });
+  settling.look();
   handleTrialMessages(pool, () => pool.progress());
-
-  const [only] = tasks;
-  const most = Math.floor(historyBudget / eventsPerSegment);
-  if (only && tasks.length === 1 && segmentsOf({ from: only.from + before.length, to: only.to }, spec) > most) {
-    const start = only.from + before.length;
-    const outcome = await pool.train(only.trial, round, start, start + most * (spec.training.segmentEpochs ?? 1));
-    const values = [...before, ...outcome.values];
-    if (outcome.outcome !== 'completed') return [{ ...outcome, values }];
-    return continueAsNew<typeof everbandShard>({ ...input, control, before: values });
-  }
   const outcomes = await Promise.all(
-    tasks.map((task) => pool.train(task.trial, round, task.from + before.length, task.to))
+    jobs.map((job, i) => {
+      const before = carried?.outcomes[i];
+      if (before && before.outcome !== 'unfinished') return before;
+      return pool.train(job, round, before?.values ?? []);
+    })
   );
-  return outcomes.map((outcome) => ({ ...outcome, values: [...before, ...outcome.values] }));
+  await condition(allHandlersFinished);
+  if (!pool.left) return outcomes;
+  return continueAsNew<typeof everbandShard>({ ...input, control, carried: { outcomes, pool: pool.state } });
 }

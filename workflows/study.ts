@@ -1,259 +1,291 @@
-/** A study: checks its input, runs its brackets, answers its operators. */
+/** A study: checks its input, drives its scheduler, answers its operators. */
 import {
   ActivityFailure,
   ApplicationFailure,
-  ChildWorkflowCancellationType,
-  ParentClosePolicy,
   allHandlersFinished,
   condition,
   continueAsNew,
   defineQuery,
   defineUpdate,
-  proxyLocalActivities,
+  proxyActivities,
   setCurrentDetails,
   setHandler,
   sleep,
-  startChild,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { BracketInput } from '../core/bracket.js';
-import { mostParallel, planIteration, planStudy } from '../core/plan.js';
+import type { Ended } from '../core/engine/work.js';
 import type { StudyResult } from '../core/record.js';
-import { atStart, runStudy, type BracketSummary, type Standing } from '../core/run-study.js';
-import type { Study } from '../core/study.js';
-import type { RecordActivities } from './activity-types.js';
-import { everbandAsha } from './asha.js';
-import { everbandBracket, roundStatus } from './bracket.js';
-import { ControlTree, type Control } from './control.js';
+import { maxParallelism, planOf, type Study } from '../core/study.js';
+import type { RecoverActivities, RestoreActivities } from './activity-types.js';
+import type { Recovery, StudyState } from './carried.js';
+import type { Control } from './control.js';
+import { Driver } from './driver.js';
+import { handleTrialMessages } from './handlers.js';
+import { Local } from './local.js';
 import {
+  failureTypes,
   queryNames,
   updateNames,
-  workflowIds,
-  type BracketStatus,
+  type RetryLate,
   type SetParallelism,
+  type StudyIdentity,
   type StudyPhase,
   type StudyStatus,
 } from './messages.js';
-import { newsSignal } from './news.js';
-import { historyFull, localPolicy } from './policies.js';
-import { searchAttributesOf, soFar, studyDetails } from './web-ui.js';
+import { restorePolicy, troubleSeconds } from './policies.js';
+import { lateAnswer, searchAttributesOf, studyDetails } from './web-ui.js';
 
-/** What a study takes along when its history is full. */
-interface Carried {
-  readonly standing: Standing;
-  readonly brackets: readonly BracketStatus[];
-  readonly control: Control;
-  /** Time the deadline counts from, ms. */
-  readonly started: number;
-  readonly deadlinePassed: boolean;
+const { restoreRecord, noteRun, recoverStudy } = proxyActivities<RestoreActivities & RecoverActivities>(restorePolicy);
+
+/**
+ * `input` is a study file's content or a study; anything else fails at once with `InvalidStudy`. Or it names a study that
+ * is to be taken up from its record; `NotRecoverable` says why it cannot be.
+ */
+export async function everbandStudy(input: unknown, carried?: StudyState): Promise<StudyResult> {
+  return new StudyWorkflow().run(input, carried);
 }
 
-/** Status rows kept for closed brackets; older ones are in the record. */
-const mostBrackets = 60;
+class StudyWorkflow {
+  private study: Study | null = null;
+  private phase: StudyPhase = 'preparing';
+  private result: StudyResult | null = null;
+  private driver: Driver | null = null;
+  private deadlinePassed = false;
+  /** What the list of workflows shows. */
+  private listed: { readonly phase: StudyPhase; readonly best: number | null } | null = null;
+  private readonly local = new Local(() => this.show());
+  private started = Date.now();
+  private noting: Promise<void> = Promise.resolve();
 
-const { prepareStudy, recordStudy } = proxyLocalActivities<RecordActivities>(localPolicy);
+  constructor() {
+    setHandler(defineQuery<StudyStatus>(queryNames.status), () => this.status());
+  }
 
-/** `input` is a study file's content or a study; anything else fails at once with `InvalidStudy`. */
-export async function everbandStudy(input: unknown, carried?: Carried): Promise<StudyResult> {
-  let study: Study | null = null;
-  let phase: StudyPhase = 'preparing';
-  let result: StudyResult | null = null;
-  let standing: Standing = carried?.standing ?? atStart;
-  let deadlinePassed = carried?.deadlinePassed ?? false;
-  const brackets = new Map((carried?.brackets ?? []).map((bracket) => [bracket.id, bracket]));
-  const started = carried?.started ?? Date.now();
-  const tree = new ControlTree(carried?.control ?? { paused: false, stopped: false, parallelism: 1 });
+  async run(input: unknown, carried?: StudyState): Promise<StudyResult> {
+    const { study, state } = await this.begin(input, carried);
+    const identity = state?.identity ?? this.identity;
+    this.study = study;
+    this.started = state?.started ?? this.started;
+    this.deadlinePassed = state?.deadlinePassed ?? false;
+    const control = state?.control ?? { paused: false, stopped: false, parallelism: study.parallelism };
+    const driver = new Driver(study, identity, this.local, control, state?.driver ?? null, () => this.show());
+    this.driver = driver;
+    handleTrialMessages(
+      driver.messages,
+      () => driver.progress(),
+      (id) => driver.trial(id)
+    );
+    // Only now: an update that came before the run began is answered while its handler is set.
+    this.handleOperators(driver, identity);
+    this.watchDeadline(study, driver);
+    this.enter(control.stopped ? 'stopping' : control.paused ? 'paused' : 'running');
+    const ended = await driver.run();
+    if (ended === null) {
+      await condition(allHandlersFinished);
+      const { started, deadlinePassed } = this;
+      const { tree, state } = driver;
+      return continueAsNew<typeof everbandStudy>(study, {
+        ...{ identity, started, deadlinePassed, driver: state, control: tree.current },
+      });
+    }
+    this.result = await this.conclude(study, identity, ended, driver);
+    await driver.letGo();
+    this.enter('done');
+    await condition(allHandlersFinished);
+    return this.result;
+  }
 
-  const status = (): StudyStatus => ({
-    study,
-    phase,
-    epochs: standing.epochs,
-    plannedEpochs: study ? planStudy(study.scheduler, study.predictor).epochs : 0,
-    plannedTrials: study ? planStudy(study.scheduler, study.predictor).trials : 0,
-    best: standing.best,
-    brackets: [...brackets.values()],
-    parallelism: tree.current.parallelism,
-    result,
-  });
-  let listed: number | null = null;
-  const tell = (next: StudyPhase) => {
-    if (!study) return;
-    const now = soFar(status());
-    const best = now.best?.value ?? null;
-    if (next !== phase || best !== listed) upsertSearchAttributes(searchAttributesOf(study, { phase: next, best }));
-    phase = next;
-    listed = best;
-    setCurrentDetails(studyDetails(study, { ...now, phase }));
-  };
-  setHandler(newsSignal, (bracket) => {
-    // One that came after its bracket's result is no news.
-    if (brackets.get(bracket.id)?.state !== 'running') return;
-    brackets.set(bracket.id, bracket);
-    tell(phase);
-  });
-  setHandler(defineQuery<StudyStatus>(queryNames.status), status);
-  handleOperators(
-    tree,
-    () => study,
-    () => phase,
-    tell
-  );
+  private get identity(): StudyIdentity {
+    return { id: workflowInfo().firstExecutionRunId, incarnation: 0 };
+  }
 
-  study = carried ? (input as Study) : await prepare(input);
-  const { limits, parallelism } = study;
-  if (!carried) tree.current = { ...tree.current, parallelism };
-  if (limits.deadlineSeconds !== undefined && !deadlinePassed) {
-    const left = started + limits.deadlineSeconds * 1000 - Date.now();
+  /** The study and what it came to before: nothing, in an earlier run, or before its workflows were lost. */
+  private async begin(
+    input: unknown,
+    carried: StudyState | undefined
+  ): Promise<{ readonly study: Study; readonly state?: StudyState }> {
+    if (carried) return { study: input as Study, state: carried };
+    const name = recoveryOf(input);
+    try {
+      if (name !== null) return await recoverStudy(name);
+      const { identity, started } = this;
+      return { study: await this.local.run((all) => all.prepareStudy(input, identity, started)) };
+    } catch (error) {
+      // The failure itself, not wrapped, so that the Web UI shows the broken rule first.
+      if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) throw error.cause;
+      throw error;
+    }
+  }
+
+  /** The result comes out of a record whose every file is what the workflows wrote; what is not is brought back. */
+  private async conclude(
+    study: Study,
+    identity: StudyIdentity,
+    ended: Ended,
+    { digests }: Driver
+  ): Promise<StudyResult> {
+    for (;;) {
+      const written = await this.local.run((all) => all.recordStudy(study, identity, ended, digests));
+      if (!('damaged' in written)) return written;
+      const lost = await restoreRecord(study, written.damaged, digests);
+      if (lost.length === 0) continue;
+      this.local.say(
+        `the record lacks ${lost.join(', ')}, which no workflow has any more: put back a copy, ` +
+          `or end the study with \`everband delete ${study.name} --force\``
+      );
+      await sleep(troubleSeconds * 1000, { summary: 'a file of the record is missing' });
+    }
+  }
+
+  private watchDeadline({ limits }: Study, driver: Driver): void {
+    if (limits.deadlineSeconds === undefined || this.deadlinePassed) return;
+    const left = this.started + limits.deadlineSeconds * 1000 - Date.now();
     void sleep(Math.max(1, left), { summary: 'deadline' }).then(
-      async () => {
-        deadlinePassed = true;
-        await tree.set({ ...tree.current, stopped: true });
+      () => {
+        this.deadlinePassed = true;
+        if (driver.tree.current.stopped || this.phase === 'done') return;
+        this.enter('stopping');
+        driver.stop('deadline');
       },
       // A cancelled study cancels its timer; a rejection that nobody takes would fail every workflow task from here on.
       () => undefined
     );
   }
-  tell(tree.current.stopped ? 'stopping' : tree.current.paused ? 'paused' : 'running');
 
-  standing = await runStudy(
-    study,
-    {
-      runBracket: (bracket) => runBracketChild(bracket, tree, brackets),
-      async between(next) {
-        standing = next;
-        tell(phase);
-        if (!historyFull(workflowInfo())) return;
-        await condition(allHandlersFinished);
-        await continueAsNew<typeof everbandStudy>(study, {
-          standing: next,
-          brackets: [...brackets.values()].slice(-mostBrackets),
-          control: tree.current,
-          started,
-          deadlinePassed,
-        });
+  private status(): StudyStatus {
+    const { study, phase, driver, result, local } = this;
+    const view = driver?.scheduler.view();
+    const plan = study && planOf(study).table();
+    return {
+      study,
+      phase,
+      epochs: view?.epochs ?? 0,
+      plannedEpochs: plan?.epochs ?? 0,
+      plannedTrials: plan?.trials ?? 0,
+      best: view?.best ?? null,
+      brackets: view?.brackets ?? [],
+      parallelism: driver?.tree.current.parallelism ?? study?.parallelism ?? 1,
+      trouble: local.trouble,
+      ...(driver && driver.lateTrials.length > 0 ? { late: driver.lateTrials } : {}),
+      ...(driver && driver.lateLost.size > 0 ? { lateLost: [...driver.lateLost] } : {}),
+      result,
+    };
+  }
+
+  private enter(phase: StudyPhase): void {
+    this.phase = phase;
+    this.show();
+  }
+
+  private show(): void {
+    const { study, phase } = this;
+    if (!study) return;
+    const status = this.status();
+    const best = status.best?.value ?? null;
+    if (phase !== this.listed?.phase || best !== this.listed.best) {
+      upsertSearchAttributes(searchAttributesOf(study, { phase, best }));
+      this.listed = { phase, best };
+    }
+    setCurrentDetails(studyDetails(study, status));
+  }
+
+  /** Updates of a live study; a refused one costs no event. */
+  private handleOperators(driver: Driver, identity: StudyIdentity): void {
+    const { tree } = driver;
+    const set = (change: Partial<Control>) => tree.set({ ...tree.current, ...change });
+    /** Kept before it is confirmed, one after the other: a recovery begins with what operators have set. */
+    const noted = async (answer: string) => {
+      this.noting = this.noting.then(async () => {
+        if (this.study) await noteRun(this.study.name, identity, { started: this.started, control: tree.current });
+      });
+      await this.noting;
+      return answer;
+    };
+    const alive = () => {
+      if (this.phase === 'done' || tree.current.stopped) throw refuse('the study has ended or is stopping');
+    };
+    setHandler(
+      defineUpdate<string>(updateNames.pause),
+      () => {
+        set({ paused: true });
+        this.enter('paused');
+        return noted('paused: trainers save themselves and wait');
       },
-    },
-    standing
-  );
-  const ended = standing.ended === 'stopped' && deadlinePassed ? 'deadline' : (standing.ended ?? 'finished');
-  result = await recordStudy(study, ended);
-  tell('done');
-  await condition(allHandlersFinished);
-  return result;
-}
-
-async function prepare(input: unknown): Promise<Study> {
-  try {
-    return await prepareStudy(input);
-  } catch (error) {
-    // The failure itself, not wrapped, so that the Web UI shows the broken rule first.
-    if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) throw error.cause;
-    throw error;
+      {
+        validator: () => {
+          alive();
+          if (tree.current.paused) throw refuse('the study is paused already');
+        },
+      }
+    );
+    setHandler(
+      defineUpdate<string>(updateNames.resume),
+      () => {
+        set({ paused: false });
+        this.enter('running');
+        return noted('running again');
+      },
+      {
+        validator: () => {
+          alive();
+          if (!tree.current.paused) throw refuse('the study is not paused');
+        },
+      }
+    );
+    setHandler(
+      defineUpdate<string>(updateNames.stop),
+      () => {
+        this.enter('stopping');
+        driver.stop('stopped');
+        return noted('stopping: the best so far is kept');
+      },
+      { validator: alive }
+    );
+    setHandler(
+      defineUpdate<string, [SetParallelism]>(updateNames.setParallelism),
+      ({ parallelism }) => {
+        set({ parallelism });
+        return noted(`at most ${parallelism} trials train at once`);
+      },
+      {
+        validator: (request) => {
+          alive();
+          const parallelism: unknown = request?.parallelism;
+          const most = maxParallelism(this.study as Study);
+          const whole = typeof parallelism === 'number' && Number.isInteger(parallelism);
+          if (whole && parallelism >= 1 && parallelism <= most) return;
+          throw refuse(`parallelism must be a whole number from 1 to ${most}, not ${JSON.stringify(parallelism)}`);
+        },
+      }
+    );
+    setHandler(
+      defineUpdate<string, [RetryLate]>(updateNames.retryLate),
+      async ({ trial, reset, queue }) => {
+        const { goesOn } = await driver.retryLate({ trial, reset, queue });
+        return lateAnswer((this.study as Study).name, trial, goesOn);
+      },
+      {
+        validator: (request) => {
+          alive();
+          const { trial, reset, queue } = (request ?? {}) as Partial<Record<keyof RetryLate, unknown>>;
+          const sound = typeof trial === 'string' && typeof reset === 'boolean';
+          if (!sound || !(queue === null || typeof queue === 'string')) {
+            throw refuse('a late retry names a trial, says whether it is to be reset, and a queue or null');
+          }
+          if (driver.lateTrials.includes(trial)) throw refuse(`trial ${trial} is retried late right now`);
+        },
+      }
+    );
   }
 }
 
-async function runBracketChild(
-  bracket: BracketInput,
-  tree: ControlTree,
-  statuses: Map<string, BracketStatus>
-): Promise<BracketSummary> {
-  const { study, plan, memory } = bracket;
-  if (tree.current.stopped) return { memory, epochs: 0, best: null, ended: 'stopped' };
-  const together = study.scheduler.type === 'hyperband' && study.scheduler.order === 'together';
-  const share = together ? 1 / planIteration(study.scheduler, study.predictor, 1).length : 1;
-  const rounds = plan.rounds.map((round) => roundStatus(round, undefined, false));
-  const asynchronous = study.scheduler.type === 'asha';
-  statuses.set(plan.id, { id: plan.id, state: 'running', asynchronous, rounds });
-  const { status, ...summary } = await tree.run(share, (control) => {
-    const options = {
-      workflowId: workflowIds.bracket(study.name, plan.id),
-      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-      typedSearchAttributes: searchAttributesOf(study, { bracket: plan.s }),
-      staticSummary: `${study.name} ${plan.id}: ${plan.trials} trials, ${plan.rounds.length} ${asynchronous ? 'rungs' : 'rounds'}`,
-    };
-    return asynchronous
-      ? startChild(everbandAsha, { ...options, args: [{ study, plan, control, carried: null }] })
-      : startChild(everbandBracket, { ...options, args: [{ bracket, control }] });
-  });
-  statuses.set(plan.id, status);
-  return summary;
-}
-
-/** Updates of a live study; a refused one costs no event. */
-function handleOperators(
-  tree: ControlTree,
-  study: () => Study | null,
-  phase: () => StudyPhase,
-  tell: (phase: StudyPhase) => void
-): void {
-  const alive = () => {
-    if (phase() === 'done' || tree.current.stopped) throw refuse('the study has ended or is stopping');
-  };
-  setHandler(
-    defineUpdate<string>(updateNames.pause),
-    async () => {
-      await tree.set({ ...tree.current, paused: true });
-      tell('paused');
-      return 'paused: trainers save themselves and wait';
-    },
-    {
-      validator: () => {
-        alive();
-        if (tree.current.paused) throw refuse('the study is paused already');
-      },
-    }
-  );
-  setHandler(
-    defineUpdate<string>(updateNames.resume),
-    async () => {
-      await tree.set({ ...tree.current, paused: false });
-      tell('running');
-      return 'running again';
-    },
-    {
-      validator: () => {
-        alive();
-        if (!tree.current.paused) throw refuse('the study is not paused');
-      },
-    }
-  );
-  setHandler(
-    defineUpdate<string>(updateNames.stop),
-    async () => {
-      await tree.set({ ...tree.current, stopped: true });
-      tell('stopping');
-      return 'stopping: the best so far is kept';
-    },
-    { validator: alive }
-  );
-  setHandler(
-    defineUpdate<string, [SetParallelism]>(updateNames.setParallelism),
-    async ({ parallelism }) => {
-      await tree.set({ ...tree.current, parallelism });
-      return `at most ${parallelism} trials train at once`;
-    },
-    {
-      validator: (request) => {
-        alive();
-        const parallelism: unknown = request?.parallelism;
-        const known = study();
-        if (!known) throw refuse('the study is still being checked: ask again');
-        const most = mostParallel(known.scheduler);
-        if (
-          typeof parallelism !== 'number' ||
-          !Number.isInteger(parallelism) ||
-          parallelism < 1 ||
-          parallelism > most
-        ) {
-          throw refuse(`parallelism must be a whole number from 1 to ${most}, not ${JSON.stringify(parallelism)}`);
-        }
-      },
-    }
-  );
+/** The name of the study that is to be taken up; null for a study that begins. */
+function recoveryOf(input: unknown): string | null {
+  const name = (input as Partial<Recovery> | null)?.recover;
+  return typeof name === 'string' ? name : null;
 }
 
 function refuse(message: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, 'Refused');
+  return ApplicationFailure.nonRetryable(message, failureTypes.refused);
 }

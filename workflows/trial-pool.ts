@@ -9,41 +9,70 @@ import {
   condition,
   isCancellation,
   proxyActivities,
+  workflowInfo,
 } from '@temporalio/workflow';
-import type { RoundPlan } from '../core/plan.js';
+import { configured, sourceOf } from '../core/engine/exploits.js';
+import type { Group, TrainTask } from '../core/engine/work.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
+import type { RecoverActivities } from './activity-types.js';
+import type { Parking, PoolState } from './carried.js';
 import type { Control } from './control.js';
-import { trainPolicy } from './policies.js';
-import type { ParkedTrial, Progress, TrainSegmentInput, TrainSegmentResult } from './messages.js';
+import { historyFull, historyOverflows, restorePolicy, trainPolicy } from './policies.js';
+import { TaskBudget } from './task-budget.js';
+import type {
+  StudyIdentity,
+  ParkedTrial,
+  Progress,
+  SegmentSource,
+  TrainSegmentInput,
+  TrainSegmentResult,
+} from './messages.js';
 import { failureTypes } from './messages.js';
 
 /** What a pool needs of a study. */
 export type TrainingSpec = Pick<Study, 'name' | 'objective' | 'trainer' | 'training' | 'budgetUnit'>;
 
 /** The round that epochs belong to. */
-export type RoundSpan = Pick<RoundPlan, 'index' | 'from' | 'to'>;
+export type RoundSpan = Pick<Group, 'bracket' | 'round' | 'from' | 'to'>;
 
-/** A trial that waits for an operator, and how long still. */
-export interface Parking {
-  readonly reason: string;
-  readonly attempts: number;
-  readonly milliseconds: number;
-  /** Of the epochs it trained before it failed, after those that are known here. */
-  readonly values: readonly number[];
+/** A trial on its way from one budget to another, with the configuration that it has there. */
+export interface TrainingJob extends Pick<TrainTask, 'from' | 'to'> {
+  readonly trial: Trial;
+  /** Set when it starts from another trial's checkpoint. */
+  readonly source?: SegmentSource;
+  /** Whether others may start from its checkpoint at `to`. */
+  readonly hold?: boolean;
+  /** How many epochs more than its own count its checkpoints hold; absent: none. */
+  readonly shift?: number;
 }
 
-/** What a pool takes along into another run of its workflow. */
-export interface PoolState {
-  /** By trial. */
-  readonly parked: Readonly<Record<string, Parking>>;
-  /** Trials to be trained from their first epoch that have not begun yet, and when that was asked for, ms. */
-  readonly resets: Readonly<Record<string, number>>;
+/** How a trial of a group trains there. */
+export function jobOf(group: Group, task: TrainTask, trial: Trial): TrainingJob {
+  const { from, to } = task;
+  const source = sourceOf(group, task);
+  return {
+    ...{ from, to, trial: configured(group, trial) },
+    ...(source ? { source } : {}),
+    ...(group.holds && to === group.to ? { hold: true } : {}),
+    ...(group.shift ? { shift: group.shift } : {}),
+  };
+}
+
+interface PoolOptions {
+  /** Called when a trial has failed and its slot is free. */
+  readonly onFree?: () => void;
+  /** Called whenever a slot has been given back. */
+  readonly given?: () => void;
+  /** Whether it is a late retry: what fails there is no decision of the study, which a recovery would need. */
+  readonly late?: boolean;
+  readonly budget?: TaskBudget;
 }
 
 interface Verdict {
   readonly again: boolean;
   readonly reset: boolean;
+  readonly queue?: string | undefined;
 }
 
 interface Parked {
@@ -58,6 +87,8 @@ type SegmentEnd =
   | { readonly outcome: 'interrupted' }
   | { readonly outcome: 'error'; readonly reason: string; readonly values: readonly number[] };
 
+const { noteFailed } = proxyActivities<RecoverActivities>(restorePolicy);
+
 export class TrialPool {
   private readonly waiting: (() => void)[] = [];
   private readonly running = new Map<string, CancellationScope>();
@@ -66,31 +97,45 @@ export class TrialPool {
   private taken = 0;
   private done = 0;
 
-  private left = false;
+  /** Whether everything that trained here came back unfinished, to go on in another run of the workflow. */
+  left = false;
   /** Trials that failed and wait, parked or for their next attempt: they take no slot. */
   failing = 0;
   /** Trials that are parked over two runs of the workflow and in neither right now, by id. */
   private readonly moving: Record<string, Parking>;
   private readonly resets: Record<string, number>;
+  private readonly queues: Record<string, string>;
+  private readonly budget: TaskBudget;
+  private cancelled = false;
 
   constructor(
     private readonly spec: TrainingSpec,
+    private readonly identity: StudyIdentity,
     private control: Control,
     before: PoolState = { parked: {}, resets: {} },
-    /** Called when a trial has failed and its slot is free. */
-    private readonly onFree: () => void = () => undefined
+    private readonly options: PoolOptions = {}
   ) {
+    this.budget = options.budget ?? new TaskBudget();
     this.moving = { ...before.parked };
     this.resets = { ...before.resets };
+    this.queues = { ...before.queues };
+    // Whoever waits for a place learns of it too, where there is none to come.
+    CancellationScope.current().cancelRequested.catch(() => {
+      this.cancelled = true;
+      this.admit();
+    });
   }
 
   /** For the next run, once everything has left off. */
   get state(): PoolState {
-    return { parked: this.moving, resets: this.resets };
+    const { moving, resets, queues } = this;
+    return { parked: moving, resets, ...(Object.keys(queues).length > 0 ? { queues } : {}) };
   }
 
   apply(control: Control): void {
     this.control = control;
+    // Whoever pauses often makes a history grow with every trial that trains.
+    if (historyOverflows(workflowInfo())) this.left = true;
     if (control.paused || this.ending) {
       for (const scope of this.running.values()) {
         this.interrupted.add(scope);
@@ -104,6 +149,11 @@ export class TrialPool {
   leaveOff(): void {
     this.left = true;
     this.apply(this.control);
+  }
+
+  /** Slots that are taken. */
+  get busy(): number {
+    return this.taken;
   }
 
   private get ending(): boolean {
@@ -132,14 +182,15 @@ export class TrialPool {
     throw ApplicationFailure.nonRetryable(`trial ${trial} is not parked here (parked: ${parked})`, 'NotParked');
   }
 
-  decide(trial: string, again: boolean, reset: boolean): void {
+  decide(trial: string, verdict: Verdict): void {
     const parked = this.parked.get(trial);
-    if (parked) parked.verdict = { again, reset };
+    if (parked) parked.verdict = verdict;
   }
 
-  /** Trains `trial` from one budget to another, which lie in `round`. */
-  async train(trial: Trial, round: RoundSpan, from: number, to: number): Promise<SegmentOutcome> {
-    const values: number[] = [];
+  /** Trains a trial from one budget to another, which lie in `round`; `before`: what it has trained of that already. */
+  async train(job: TrainingJob, round: RoundSpan, before: readonly number[] = []): Promise<SegmentOutcome> {
+    const { trial, from, to } = job;
+    const values = [...before];
     const { resets } = this;
     let failures = 0;
     let parking = this.moving[trial.id];
@@ -153,10 +204,16 @@ export class TrialPool {
           const verdict = await this.away(() => this.park(trial.id, waiting));
           const waitsOn = Object.hasOwn(this.moving, trial.id);
           if (this.control.stopped || waitsOn) return { outcome: 'unfinished', values };
-          if (!verdict.again) return { outcome: 'failed', values: [...values, ...waiting.values], reason };
+          if (!verdict.again) {
+            const outcome = { outcome: 'failed', values: [...values, ...waiting.values], reason } as const;
+            const place = { bracket: round.bracket, round: round.round, index: trial.index, trial: trial.id, from };
+            if (!this.options.late) await noteFailed(this.spec.name, this.identity, { ...place, outcome });
+            return outcome;
+          }
           failures = 0;
           // New each time, over all rounds of the trial; the workflow's clock replays.
           if (verdict.reset) resets[trial.id] = Date.now();
+          if (verdict.queue !== undefined) this.queues[trial.id] = verdict.queue;
         }
         if (this.ending) return { outcome: 'unfinished', values };
         if (this.control.paused) {
@@ -164,18 +221,19 @@ export class TrialPool {
           continue;
         }
         const at = from + values.length;
-        const end = await this.segment(trial, round, at, this.segmentEnd(at, to), resets[trial.id]);
+        const end = await this.segment(job, round, at, this.segmentEnd(at, to), resets[trial.id]);
         if (end.outcome === 'interrupted') continue;
         if (end.outcome === 'completed') {
           values.push(...end.values);
           delete resets[trial.id];
+          if (from + values.length < to && !this.left && this.shouldLeave()) this.leaveOff();
         } else if (end.outcome === 'diverged') {
           return { ...end, values: [...values, ...end.values] };
         } else {
           failures++;
           if (failures < this.spec.training.attempts) {
             const seconds = Math.min(this.spec.training.backoffSeconds * 2 ** (failures - 1), 120);
-            const summary = `${trial.id} fails, tried again`;
+            const summary = `${trial.id} has failed and is tried again`;
             if (seconds > 0) await this.away(() => condition(() => this.ending, seconds * 1000, { summary }));
             continue;
           }
@@ -190,6 +248,12 @@ export class TrialPool {
     }
   }
 
+  /** Between two segments of a trial: where nothing else trains, a new run costs nothing. */
+  private shouldLeave(): boolean {
+    const alone = this.taken === 1 && this.waiting.length === 0 && this.failing === 0;
+    return historyOverflows(workflowInfo()) || (alone && historyFull(workflowInfo()));
+  }
+
   private segmentEnd(at: number, to: number): number {
     const { segmentEpochs } = this.spec.training;
     return segmentEpochs === undefined ? to : Math.min(at + segmentEpochs, to);
@@ -197,7 +261,7 @@ export class TrialPool {
 
   /** One activity; a pause or stop interrupts it, a cancelled workflow goes through. */
   private async segment(
-    trial: Trial,
+    { trial, source, hold, shift = 0, from: begin, to: end }: TrainingJob,
     round: RoundSpan,
     from: number,
     to: number,
@@ -205,16 +269,20 @@ export class TrialPool {
   ): Promise<SegmentEnd> {
     const { spec } = this;
     const whole = from === round.from && to === round.to;
-    const name = `${trial.bracket}-r${round.index}-${trial.id.slice(trial.bracket.length + 1)}`;
+    // Later segments go on from what the first one has trained; one that begins anew, from the source again.
+    const start = from === begin || reset !== undefined ? source : undefined;
+    const name = `${trial.bracket}-r${round.round}-${trial.id.slice(trial.bracket.length + 1)}`;
     const activity = spec.trainer.type === 'activity' ? spec.trainer.activity : 'trainSegment';
     const activities = proxyActivities<Record<string, (input: TrainSegmentInput) => Promise<TrainSegmentResult>>>({
-      ...trainPolicy(spec, to - from),
+      ...trainPolicy(spec, to - from, this.queues[trial.id]),
       activityId: whole ? name : `${name}-e${to}`,
       summary: `${trial.id} ${spec.budgetUnit} ${from} to ${to}`,
     });
+    const older = shift === 0 && (!start || start.epoch === from);
     const input: TrainSegmentInput = {
-      schemaVersion: 1,
+      ...(older ? { schemaVersion: 2 } : { schemaVersion: 3, shift }),
       study: spec.name,
+      identity: this.identity,
       trial,
       metric: spec.objective.metric,
       from,
@@ -225,8 +293,13 @@ export class TrialPool {
         epochTimeoutSeconds: spec.training.epochTimeoutSeconds,
         graceSeconds: spec.training.graceSeconds,
       },
+      ...(start ? { source: start } : {}),
+      ...(hold && to === end ? { hold } : {}),
       ...(reset === undefined ? {} : { reset }),
     };
+    const turn = this.budget.spend(JSON.stringify(input).length);
+    if (turn !== null) await turn;
+    if (turn !== null && (this.ending || this.control.paused)) return { outcome: 'interrupted' };
     const scope = new CancellationScope();
     this.running.set(trial.id, scope);
     try {
@@ -276,16 +349,17 @@ export class TrialPool {
 
   /** Gives the slot away while a trial that failed waits: others may start in its place. */
   private async away<T>(wait: () => Promise<T>): Promise<T> {
-    this.failing++;
-    try {
-      return await this.outside(() => {
+    return this.outside(async () => {
+      this.failing++;
+      try {
         const waited = wait();
-        this.onFree();
-        return waited;
-      });
-    } finally {
-      this.failing--;
-    }
+        this.options.onFree?.();
+        return await waited;
+      } finally {
+        // From here on it waits for a slot like any other.
+        this.failing--;
+      }
+    });
   }
 
   /** Gives the slot away while `wait` lasts. */
@@ -299,7 +373,7 @@ export class TrialPool {
   }
 
   private async enter(): Promise<void> {
-    if (this.taken < this.control.parallelism && this.waiting.length === 0) {
+    if (this.cancelled || (this.taken < this.control.parallelism && this.waiting.length === 0)) {
       this.taken++;
       return;
     }
@@ -309,10 +383,12 @@ export class TrialPool {
   private leave(): void {
     this.taken--;
     this.admit();
+    this.options.given?.();
   }
 
   private admit(): void {
-    while (this.waiting.length > 0 && (this.taken < this.control.parallelism || this.ending)) {
+    const open = this.ending || this.cancelled;
+    while (this.waiting.length > 0 && (open || this.taken < this.control.parallelism)) {
       this.taken++;
       this.waiting.shift()?.();
     }

@@ -1,19 +1,22 @@
 /** What makes a study readable in Temporal's Web UI alone: search attributes and Markdown tables. */
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
-import { better, type Best } from '../core/bracket.js';
-import { epochBound } from '../core/plan.js';
-import type { RoundRecord } from '../core/record.js';
-import type { RoundInput } from '../core/round.js';
-import type { Scheduler, Study } from '../core/study.js';
-import type { BracketStatus, StudyPhase, StudyStatus } from './messages.js';
+import type { ClosedGroup } from '../core/engine/group-run.js';
+import type { Group } from '../core/engine/work.js';
+import { modeOf } from '../core/objectives/index.js';
+import { planOf, type SchedulerSettings, type Study } from '../core/study.js';
+import type { LateRetry } from '../core/late.js';
+import type { LateStart } from './activity-types.js';
+import { workflowIds, type StudyPhase, type StudyStatus } from './messages.js';
 
 /** Rows of a round's ranking; the record has them all. */
-const mostRanks = 30;
+const maxRanks = 30;
+/** Brackets of a study's page, the latest. */
+const maxBrackets = 40;
 
 const keys = {
   study: defineSearchAttributeKey('EverbandStudy', 'KEYWORD'),
   phase: defineSearchAttributeKey('EverbandPhase', 'KEYWORD'),
-  predictor: defineSearchAttributeKey('EverbandPredictor', 'KEYWORD'),
+  pruner: defineSearchAttributeKey('EverbandPruner', 'KEYWORD'),
   bracket: defineSearchAttributeKey('EverbandBracket', 'INT'),
   round: defineSearchAttributeKey('EverbandRound', 'INT'),
   best: defineSearchAttributeKey('EverbandBest', 'DOUBLE'),
@@ -21,107 +24,143 @@ const keys = {
 
 export function searchAttributesOf(
   study: Study,
-  place: { bracket?: number; round?: number; phase?: StudyPhase; best?: number | null }
+  place: { bracket?: string; round?: number; phase?: StudyPhase; best?: number | null }
 ): SearchAttributePair[] {
   const pairs: SearchAttributePair[] = [
     { key: keys.study, value: study.name },
-    { key: keys.predictor, value: study.predictor.type },
+    { key: keys.pruner, value: study.pruner.type },
   ];
   if (place.phase !== undefined) pairs.push({ key: keys.phase, value: place.phase });
-  if (place.bracket !== undefined) pairs.push({ key: keys.bracket, value: place.bracket });
+  // `i2-b4` is bracket 4.
+  if (place.bracket !== undefined) pairs.push({ key: keys.bracket, value: Number(/(\d+)$/.exec(place.bracket)?.[1]) });
   if (place.round !== undefined) pairs.push({ key: keys.round, value: place.round });
   if (place.best !== undefined && place.best !== null) pairs.push({ key: keys.best, value: place.best });
   return pairs;
 }
 
+/** What the Web UI's list shows of a study beside its search attributes. */
+export function memoOf({ seed, scheduler, pruner }: Study): Record<string, unknown> {
+  return { seed, scheduler, pruner };
+}
+
 /** A scheduler in a line: `hyperband, R=81, eta=3`. */
-export function schedulerText(scheduler: Scheduler): string {
+export function schedulerText(scheduler: SchedulerSettings): string {
   const parts = [scheduler.type, `R=${scheduler.maxBudget}`];
   if ('eta' in scheduler) parts.push(`eta=${scheduler.eta}`);
   if ('trials' in scheduler && scheduler.trials !== 'untilLimit') parts.push(`${scheduler.trials} trials`);
   return parts.join(', ');
 }
 
-export function bracketDetails(study: Study, bracket: BracketStatus): string {
-  const rows = bracket.rounds.map(
-    (round) =>
-      `| ${round.index} | ${round.from} to ${round.to} | ${bracket.asynchronous ? round.entered : round.entered || round.planned} | ${round.promoted} | ` +
-      `${round.stopped} | ${round.diverged} | ${round.failed} | ${round.epochs} | ${round.best ?? ''} | ${round.state} |`
-  );
-  return [
-    `**${study.name} ${bracket.id}**: ${study.objective.mode} \`${study.objective.metric}\``,
-    '',
-    `| ${bracket.asynchronous ? 'rung' : 'round'} | ${study.budgetUnit} | trials | promoted | stopped | diverged | failed | spent | best | state |`,
-    '|---|---|---|---|---|---|---|---|---|---|',
-    ...rows,
-  ].join('\n');
-}
-
-/** A round while it trains (`record` null) and when it has closed. */
-export function roundDetails(
-  { study, bracket, plan, contenders, next }: RoundInput,
-  record: RoundRecord | null
-): string {
+/** A round while it trains (`closed` null) and when it has closed. */
+export function roundDetails(study: Study, group: Group, closed: ClosedGroup | null, trouble: string | null): string {
+  const { bracket, round, members, from, to, places, decisionPoint } = group;
   const head = [
-    `**${study.name} ${bracket} round ${plan.index}**: ${contenders.length} trials, ${study.budgetUnit} ${plan.from} to ${plan.to}` +
-      (plan.last ? '' : `, the best ${next} go on`),
+    `**${study.name} ${bracket} round ${round}**: ${members.length} trials, ${study.budgetUnit} ${from} to ${to}` +
+      (to === study.scheduler.maxBudget ? '' : `, the best ${places} go on`),
   ];
-  if (plan.decisionPoint !== null) head.push('', `Decision point: ${study.budgetUnit} ${plan.decisionPoint}`);
-  if (record === null) return head.join('\n');
-  const { decision, ranking, promoted, epochs } = record;
+  if (trouble !== null) head.push('', `**Trouble**: ${trouble}`);
+  if (decisionPoint !== null) head.push('', `Decision point: ${study.budgetUnit} ${decisionPoint}`);
+  if (closed === null) return head.join('\n');
+  const { decision, outcomes, closing } = closed;
   const stopped = decision?.predictions.filter(({ goesOn }) => !goesOn).length ?? 0;
   const why = decision?.error ?? decision?.fallback;
-  if (decision)
-    head.push('', `Asked about ${decision.predictions.length} trials, stopped ${stopped}${why ? `: ${why}` : ''}`);
-  const went = new Set(promoted);
+  if (decision) {
+    head.push(
+      '',
+      `The pruner asked about ${decision.predictions.length} trials and stopped ${stopped}${why ? `: ${why}` : ''}.`
+    );
+  }
+  const { value } = modeOf(study.objective);
+  const ranking = closing.losses
+    .flatMap((loss, i) => (loss === null ? [] : [{ trial: outcomes[i]?.id ?? '', loss }]))
+    .sort((a, b) => a.loss - b.loss);
   return [
     ...head,
     '',
-    `Spent: ${epochs} ${study.budgetUnit}`,
+    `Spent: ${closing.epochs} ${study.budgetUnit}`,
     '',
-    `| rank | trial | ${study.objective.metric} | promoted |`,
-    '|---|---|---|---|',
-    ...ranking
-      .slice(0, mostRanks)
-      .map(({ trial, value }, i) => `| ${i + 1} | ${trial} | ${value} | ${went.has(trial) ? 'yes' : ''} |`),
+    `| rank | trial | ${study.objective.metric} |`,
+    '|---|---|---|',
+    ...ranking.slice(0, maxRanks).map(({ trial, loss }, i) => `| ${i + 1} | ${trial} | ${value(loss)} |`),
   ].join('\n');
 }
 
 export function studyDetails(study: Study, status: StudyStatus): string {
-  const rows = status.brackets.slice(-40).map((bracket) => {
-    const sum = (of: 'epochs' | 'stopped' | 'diverged' | 'failed') =>
-      bracket.rounds.reduce((total, round) => total + round[of], 0);
-    const first = bracket.rounds[0];
-    return `| ${bracket.id} | ${first?.planned ?? 0} | ${bracket.rounds.length} | ${sum('epochs')} | ${sum('stopped')} | ${sum('diverged')} | ${sum('failed')} | ${bracket.state} |`;
-  });
+  const step = status.brackets[0]?.step ?? 'round';
+  const rows = status.brackets
+    .slice(-maxBrackets)
+    .flatMap((bracket) =>
+      bracket.rounds
+        .filter(({ state }) => state !== 'waiting')
+        .map(
+          (round) =>
+            `| ${bracket.id} | ${round.index} | ${round.from} to ${round.to} | ${round.entered} | ${round.promoted} | ${round.stopped} | ` +
+            `${round.diverged} | ${round.failed} | ${round.epochs} | ${round.best ? `${round.best.value} (${round.best.trial})` : ''} | ${round.state} |`
+        )
+    );
   const best = status.best
     ? `Best: \`${status.best.trial}\`, ${study.objective.metric} ${status.best.value} at ${status.best.budget} ${study.budgetUnit}`
-    : study.scheduler.type === 'asha'
-      ? 'ASHA promotes trial by trial: the workflow of its bracket says how the rungs stand'
-      : 'No round closed yet';
-  const bound = epochBound(study);
+    : 'No trial has come to a rung yet.';
+  const bound = planOf(study).epochBound(study.limits);
   return [
     `**${study.name}**: ${status.phase}, ${status.epochs}${bound === null ? '' : ` of ${bound}`} ${study.budgetUnit}`,
+    ...(status.trouble === null ? [] : ['', `**Trouble**: ${status.trouble}`]),
     '',
     best,
     '',
-    '| bracket | trials | rounds | spent | stopped | diverged | failed | state |',
-    '|---|---|---|---|---|---|---|---|',
+    `| bracket | ${step} | ${study.budgetUnit} | trials | promoted | stopped | diverged | failed | spent | best | state |`,
+    '|---|---|---|---|---|---|---|---|---|---|---|',
+    ...rows,
+    ...lateLines(study, status),
+  ].join('\n');
+}
+
+/** What to do about a late retry that has not come to its end and has no workflow any more. */
+export function lostText(study: string, trial: string): string {
+  return `The late retry of ${trial} was lost with its server: \`everband retry ${study} ${trial}\` goes on with it.`;
+}
+
+/** Where late retries of trials that failed are found, on the page of a study that has ended too. */
+function lateLines({ name }: Study, { brackets, late = [], lateLost = [] }: StudyStatus): string[] {
+  const lost = brackets.some(({ rounds }) => rounds.some(({ failed, diverged }) => failed + diverged > 0));
+  if (!lost) return [];
+  const query = encodeURIComponent(`WorkflowId STARTS_WITH "${workflowIds.late(name, '')}"`);
+  const now =
+    late.length === 0 ? '' : ` Right now: ${late.map((trial) => `\`${workflowIds.late(name, trial)}\``).join(', ')}.`;
+  return [
+    '',
+    `[Late retries](/workflows?query=${query}) are workflows \`${workflowIds.late(name, '<trial>')}\`.${now}`,
+    ...lateLost.flatMap((trial) => ['', lostText(name, trial)]),
+  ];
+}
+
+/** Tells who has asked for a late retry what comes of it. */
+export function lateAnswer(study: string, trial: string, goesOn: boolean): string {
+  return `trial ${trial} ${goesOn ? 'goes on with its late retry' : 'is retried late'}: ${workflowIds.late(study, trial)}`;
+}
+
+export function lateDetails({ study, trial, round }: LateStart, retry: LateRetry, trouble: string | null): string {
+  const how = [
+    retry.reset === null ? '' : 'from its first epoch',
+    retry.queue === null ? '' : `on the queue \`${retry.queue}\``,
+  ];
+  const more = how.filter((text) => text !== '').join(', ');
+  const rows = retry.rungs.map(({ round: index, from, to, values, end, became, reason }) => {
+    const what =
+      end === 'rung' ? (became ?? 'waits for the others') : `${end}${reason === undefined ? '' : `: ${cell(reason)}`}`;
+    return `| ${index} | ${from} to ${to} | ${values.at(-1) ?? ''} | ${what} |`;
+  });
+  return [
+    `**Late retry of ${study.name} ${trial.id}** from round ${round}${more === '' ? '' : ` (${more})`}. The study: \`${workflowIds.study(study.name)}\``,
+    ...(trouble === null ? [] : ['', `**Trouble**: ${trouble}`]),
+    '',
+    `| round | ${study.budgetUnit} | ${study.objective.metric} | |`,
+    '|---|---|---|---|',
     ...rows,
   ].join('\n');
 }
 
-/** `status` with what its running brackets have come to so far. */
-export function soFar(status: StudyStatus): StudyStatus {
-  const { study, result } = status;
-  if (!study || result) return status;
-  const open = status.brackets.filter(({ state }) => state === 'running').flatMap(({ rounds }) => rounds);
-  const reached = open.map(({ best, to }): Best | null =>
-    best === null ? null : { trial: '', value: best, budget: to }
-  );
-  return {
-    ...status,
-    epochs: open.reduce((sum, round) => sum + round.epochs, status.epochs),
-    best: reached.reduce<Best | null>((best, one) => better(study.objective, best, one), status.best),
-  };
+/** In one line, for a table. */
+function cell(text: string): string {
+  return (text.split('\n')[0] ?? '').replaceAll('|', '\\|');
 }

@@ -17,7 +17,7 @@ const mocha = (file: string) => `\`npx mocha --import=tsx --timeout 120000 ${fil
 /** Each with the file that fails when it no longer holds. */
 const checks = [
   [
-    'nu-SVR, the model of Swift and Fast',
+    'nu-SVR, the predictor of Swift and Fast',
     'scikit-learn 1.9.1, `NuSVR()`',
     'predictions to 1e-9 on 600 random problems and 200 sets of curves',
     mocha('test/core/nu-svr.test.ts'),
@@ -41,7 +41,7 @@ const checks = [
     mocha('test/core/asha.test.ts'),
   ],
   [
-    'isotonic model',
+    'isotonic predictor',
     'scikit-learn 1.9.1, `IsotonicRegression`',
     'predictions to 1e-9 on 500 random problems',
     mocha('test/core/predictors/isotonic.test.ts'),
@@ -60,6 +60,6 @@ export function checksPart(): string {
 ${markdown(['what', 'against', 'agreement', 'command'], checks)}
 
 \`npm run setup -- --python\` installs what the live comparisons need; without it the committed answers are compared. Syne Tune's answers are
-committed, and \`test/core/asha_reference.py\` records them anew. More: [asha.md](algorithms/asha.md), [samplers.md](algorithms/samplers.md),
+committed, and \`test/core/asha_reference.py\` records them anew. More: [asha.md](algorithms/asha.md), [tpe.md](algorithms/tpe.md),
 [predictors.md](predictors.md).`;
 }

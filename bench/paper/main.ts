@@ -35,7 +35,7 @@ const algorithms = [
   'bohb',
   'random',
 ] as const;
-/** d of Fast- and Swift-Hyperband on SVHN, where with the usual 15 models hardly ever exist. */
+/** d of Fast- and Swift-Hyperband on SVHN, where with the usual 15 predictors hardly ever exist. */
 const ds = [2, 3, 4, 5, 6, 8, 10, 15];
 /** Algorithms that learn cost more to repeat, and are followed over fewer seeds. */
 const learning = ['swift', 'median', 'swift-asha', 'bohb'];

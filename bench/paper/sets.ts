@@ -50,7 +50,7 @@ export const dataSets: readonly DataSet[] = [
       swift: '2926 (2878 to 2993), published, 10 runs; 2943 ± 53, equal in 94.5 %, replayed, 200 seeds',
       'quantum-swift':
         '2953 (2841 to 3042), published, D-Wave Advantage, 10 runs; 2957 ± 54, equal in 99 %, replayed, 100 seeds',
-      fast: '3080, 116 models, replayed, 5 seeds',
+      fast: '3080, 116 predictors, replayed, 5 seeds',
     },
     knownMatch: known('1', '.72', '.64', '.39', '.33', '.49', '.39', '.37', '>2'),
   },
@@ -65,7 +65,7 @@ export const dataSets: readonly DataSet[] = [
     known: {
       hyperband: '3213; .8182',
       swift: '2941 ± 49, equal in 89.5 %, replayed, 200 seeds',
-      fast: '3030, 133 models, replayed, 5 seeds',
+      fast: '3030, 133 predictors, replayed, 5 seeds',
     },
     knownMatch: known('1', '1.04', '[1.18]', '>2', '>2', '[>2]', '>2', '>2', '[1.25]'),
   },
@@ -80,7 +80,7 @@ export const dataSets: readonly DataSet[] = [
     known: {
       hyperband: '341; .9482',
       swift: '337 ± 1, equal in 98 %, replayed, 200 seeds',
-      fast: '341, 5 models, replayed, 5 seeds',
+      fast: '341, 5 predictors, replayed, 5 seeds',
     },
     knownMatch: known('1', '1.04', '1.03', '.66', '.56', '.67', '.58', '.51', '>2'),
   },
@@ -95,7 +95,7 @@ export const dataSets: readonly DataSet[] = [
     known: {
       hyperband: '1514; 65.63',
       swift: '1424 ± 20, equal in 78.5 %, replayed, 200 seeds',
-      fast: '1502, 54 models, replayed, 5 seeds',
+      fast: '1502, 54 predictors, replayed, 5 seeds',
     },
     knownMatch: known('1', '[1.29]', '[1.16]', '1.00', '[1.02]', '[.86]', '>2', '>2', '[>2]'),
   },

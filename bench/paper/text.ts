@@ -1,6 +1,6 @@
 /** docs/paper.md: our figures beside the known ones. */
 import { shownMatch } from '../../scripts/summary-table.js';
-import { flip } from '../../core/objective.js';
+import { modeOf } from '../../core/objectives/index.js';
 import type { Run } from '../../simulate/comparison.js';
 import { meanOf, type Summary } from '../../simulate/summary.js';
 import { checksPart, digitsPart } from './elsewhere.js';
@@ -60,7 +60,7 @@ ${markdown(
   })
 )}`,
     ...results.map(setPart),
-    modelsPart(results),
+    predictorsPart(results),
     bohbPart(results),
     fastPart(results),
     makespanPart(results, seeds),
@@ -81,7 +81,7 @@ function setPart({ set, summaries, runs }: SetResult): string {
       const other = plain.get(seed) ?? null;
       return measures.value === null || other === null
         ? []
-        : [flip(objective, measures.value) - flip(objective, other)];
+        : [modeOf(objective).loss(measures.value) - modeOf(objective).loss(other)];
     });
     const share = (holds: (difference: number) => boolean) =>
       `${round((100 * against.filter(holds).length) / own.length, 1)} %`;
@@ -113,21 +113,21 @@ function setPart({ set, summaries, runs }: SetResult): string {
   return `## ${set.title}\n\n${markdown(head, rows)}`;
 }
 
-function modelsPart(results: readonly SetResult[]): string {
+function predictorsPart(results: readonly SetResult[]): string {
   const names = ['fast', 'swift', 'quantum-swift', 'swift-asha'];
   const rows = names.map((name) => [
     name,
-    ...results.map(({ summaries }) => round(find(summaries, name).modelsTrained, 1)),
+    ...results.map(({ summaries }) => round(find(summaries, name).predictorsTrained, 1)),
   ]);
   return `"Equal" and "no worse" compare the final value with that of Hyperband with the same seed. "Rank" is the place among all
 models of the data set. A stop is wrong when the trial would have been promoted, had all trials of its round trained to the rung. ASHA and
 random search spend the epochs of one Hyperband iteration; ASHA runs on 8 workers with epochs of equal length.
 
-## Models trained
+## Predictors trained
 
 ${markdown(['algorithm', ...results.map(({ set }) => set.title)], rows)}
 
-Fast-Hyperband trains a model for every epoch at which it asks, Swift-Hyperband one for every decision point.`;
+Fast-Hyperband trains a predictor for every epoch at which it asks, Swift-Hyperband one for every decision point.`;
 }
 
 function bohbPart(results: readonly SetResult[]): string {
@@ -136,7 +136,9 @@ function bohbPart(results: readonly SetResult[]): string {
       const theirs = new Map(runs.get(other)?.map(({ seed, measures }) => [seed, measures.value]));
       const differences = (runs.get('bohb') ?? []).flatMap(({ seed, measures: { value } }) => {
         const against = theirs.get(seed) ?? null;
-        return value === null || against === null ? [] : [flip(set.objective, value) - flip(set.objective, against)];
+        return value === null || against === null
+          ? []
+          : [modeOf(set.objective).loss(value) - modeOf(set.objective).loss(against)];
       });
       const count = (holds: (difference: number) => boolean) => differences.filter(holds).length;
       return [
@@ -158,7 +160,7 @@ is better, equal and worse.
 ${markdown(['data set', 'against', 'BOHB', 'the other', 'better', 'equal', 'worse'], rows)}
 
 Here BOHB chooses among the recorded rows, all of which it weighs. Left to draw from a continuous space its defaults do no better than random search,
-and worse inside one Hyperband on made-up power laws: [samplers.md](algorithms/samplers.md) has those figures, the reason, and settings that help;
+and worse inside one Hyperband on made-up power laws: [tpe.md](algorithms/tpe.md) has those figures, the reason, and settings that help;
 [bohb.md](algorithms/bohb.md) says when to take it.`;
 }
 
@@ -172,11 +174,11 @@ function fastPart(results: readonly SetResult[]): string {
   const cells = (summary: Summary | undefined) => [
     round(summary?.epochs.mean ?? NaN, 1),
     round(summary?.value?.mean ?? NaN, set.decimals + 1),
-    round(summary?.modelsTrained ?? NaN, 1),
+    round(summary?.predictorsTrained ?? NaN, 1),
     `${round(summary?.wrongStops ?? NaN, 1)} of ${round(summary?.stopped ?? NaN, 1)}`,
   ];
   const rows = ds.map((d) => [d, ...cells(of(`fast:d=${d}`)), ...cells(of(`swift:d=${d}`))]);
-  const value = (name: string, d: string) => flip(set.objective, of(`${name}:d=${d}`)?.value?.mean ?? NaN);
+  const value = (name: string, d: string) => modeOf(set.objective).loss(of(`${name}:d=${d}`)?.value?.mean ?? NaN);
   const fewer = ds.filter((d) => (of(`fast:d=${d}`)?.epochs.mean ?? NaN) < (of(`swift:d=${d}`)?.epochs.mean ?? NaN));
   const better = ds.filter((d) => value('fast', d) < value('swift', d));
   const list = (some: readonly string[]) => (some.length === 0 ? 'no d' : `d = ${some.join(', ')}`);
@@ -184,11 +186,11 @@ function fastPart(results: readonly SetResult[]): string {
 
 The authors find Fast ahead of Swift on this set alone. Hyperband comes to ${round(plain.value?.mean ?? NaN, set.decimals + 1)} with ${set.hyperbandEpochs} epochs.
 
-${markdown(['d', 'fast: epochs', 'value', 'models', 'wrong stops', 'swift: epochs', 'value', 'models', 'wrong stops'], rows)}
+${markdown(['d', 'fast: epochs', 'value', 'predictors', 'wrong stops', 'swift: epochs', 'value', 'predictors', 'wrong stops'], rows)}
 
 Fast spends fewer epochs than Swift at ${list(fewer)}, and comes to the better mean value at ${list(better)}. Why: with R = ${set.maxBudget}
 a rung sees ${set.maxBudget} epochs at most and 43 trials share five of them, so with d = 15 most rungs never have enough complete curves and neither
-algorithm asks much. A smaller d gives both a model, and then they differ in what a prediction may do. Swift stops whoever is predicted worse than the
+algorithm asks much. A smaller d gives both a predictor, and then they differ in what a prediction may do. Swift stops whoever is predicted worse than the
 best quarter of the complete trials: a coin toss among the many trials of nearly equal accuracy, learned from a handful of curves, so it saves
 epochs and loses places. Fast waits for n_next complete trials, takes the n_next-th best as its threshold, and stops only at 95 %
 probability: few stops, hardly a wrong one, the final value kept. Fast is ahead where values count, Swift where epochs do.`;

@@ -1,5 +1,5 @@
 /** How far predictions are off, by k-fold cross-validation (Baker et al. 2017 take k = 5). */
-import type { Fitted, Impossible } from './model.js';
+import type { Fitted, Impossible } from './fit.js';
 
 const mostFolds = 5;
 

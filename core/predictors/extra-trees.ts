@@ -4,26 +4,35 @@
  * settings for regression: K = all attributes, n_min = 5, leaves answer their mean.
  */
 import { stream, type Stream } from '../rng.js';
-import type { Fit } from './model.js';
+import type { PredictorDefinition } from './definition.js';
 import { learnExtrapolation, type Extrapolation } from './power-law.js';
+
+export interface ExtraTreesPredictor {
+  readonly type: 'extra-trees';
+}
 
 /** Twice as many move the mean R^2 on the 295 MLPF curves by no more than .001. */
 const trees = 200;
 /** n_min: nodes with fewer curves are not split. */
 const smallestSplit = 5;
 
-export const extraTrees: Fit = (rows, targets, { seed }) => {
-  const extrapolate = learnExtrapolation(rows, targets);
-  const summary = (row: readonly number[]) => summarise(row, extrapolate(row));
-  const summaries = rows.map(summary);
-  const all = rows.map((_, i) => i);
-  const forest = Array.from({ length: trees }, (_, i) => grow(all, summaries, targets, stream(seed, 'extra-trees', i)));
-  return {
-    predict(row) {
-      const asked = summary(row);
-      return forest.reduce((sum, tree) => sum + answer(tree, asked), 0) / trees;
-    },
-  };
+export const extraTrees: PredictorDefinition<ExtraTreesPredictor> = {
+  options: {},
+  fit(rows, targets, { seed }) {
+    const extrapolate = learnExtrapolation(rows, targets);
+    const summary = (row: readonly number[]) => summarise(row, extrapolate(row));
+    const summaries = rows.map(summary);
+    const all = rows.map((_, i) => i);
+    const forest = Array.from({ length: trees }, (_, i) =>
+      grow(all, summaries, targets, stream(seed, 'extra-trees', i))
+    );
+    return {
+      predict(row) {
+        const asked = summary(row);
+        return forest.reduce((sum, tree) => sum + answer(tree, asked), 0) / trees;
+      },
+    };
+  },
 };
 
 /**

@@ -1,5 +1,5 @@
 /** What the kernel machines see of a curve: its known losses, thinned and scaled to [0, 1]. */
-import type { Fit, Impossible, LearnedModel } from './model.js';
+import type { Fit, Impossible } from './fit.js';
 
 /** Most values of a curve that become features. */
 const mostFeatures = 128;
@@ -44,7 +44,7 @@ export function scaling(
 }
 
 /** `fit` on scaled features of all known epochs, or of the last `tail(n)` (n: curves to learn from). */
-export function scaled<M extends LearnedModel>(fit: Fit<M>, tail?: (curves: number) => number): Fit<M> {
+export function scaled<Settings>(fit: Fit<Settings>, tail?: (curves: number) => number): Fit<Settings> {
   return (rows, targets, context) => {
     const set = scaling(rows, targets, tail?.(rows.length));
     if ('impossible' in set) return set;

@@ -2,13 +2,20 @@
  * Isotonic regression on the smallest of the last five known losses: the lower a curve is now, the lower it ends.
  * The smallest of five is deaf to a spike at the decision point.
  */
-import type { Fit } from './model.js';
+import type { PredictorDefinition } from './definition.js';
+
+export interface IsotonicPredictor {
+  readonly type: 'isotonic';
+}
 
 const lookBack = 5;
 
-export const isotonic: Fit = (rows, targets) => {
-  const line = fitIsotonic(rows.map(level), targets);
-  return { predict: (row) => line(level(row)) };
+export const isotonic: PredictorDefinition<IsotonicPredictor> = {
+  options: {},
+  fit(rows, targets) {
+    const line = fitIsotonic(rows.map(level), targets);
+    return { predict: (row) => line(level(row)) };
+  },
 };
 
 function level(row: readonly number[]): number {

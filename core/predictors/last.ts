@@ -1,4 +1,11 @@
 /** The last known loss, as if nothing changed after it: the baseline without a model. */
-import type { Fit } from './model.js';
+import type { PredictorDefinition } from './definition.js';
 
-export const last: Fit = () => ({ predict: (row) => row.at(-1) as number });
+export interface LastPredictor {
+  readonly type: 'last';
+}
+
+export const last: PredictorDefinition<LastPredictor> = {
+  options: {},
+  fit: () => ({ predict: (row) => row.at(-1) as number }),
+};

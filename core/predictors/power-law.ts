@@ -4,7 +4,11 @@
  * curves is the epoch to extrapolate to, since a request does not say how far away the rung is.
  */
 import { pow } from '../math.js';
-import type { Fit } from './model.js';
+import type { PredictorDefinition } from './definition.js';
+
+export interface PowerLawPredictor {
+  readonly type: 'power-law';
+}
 
 /** c from 1/16, nearly a logarithm, to 4, flat after a few epochs; in steps of 19 %. */
 const exponents = Array.from({ length: 25 }, (_, k) => pow(2, -4 + k / 4));
@@ -22,9 +26,12 @@ export interface PowerLaw {
   readonly c: number;
 }
 
-export const powerLaw: Fit = (rows, targets) => {
-  const extrapolate = learnExtrapolation(rows, targets);
-  return { predict: (row) => extrapolate(row).rung };
+export const powerLaw: PredictorDefinition<PowerLawPredictor> = {
+  options: {},
+  fit(rows, targets) {
+    const extrapolate = learnExtrapolation(rows, targets);
+    return { predict: (row) => extrapolate(row).rung };
+  },
 };
 
 /** A curve's law at the last known epoch and at the rung. */

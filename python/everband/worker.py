@@ -7,7 +7,7 @@
         for epoch in request.epochs():
             request.report(loss=train_one_epoch(model), checkpoint=model.save)
 
-    everband.worker.run(train, task_queue="gpu", state_dir="checkpoints")
+    everband.worker.run(train, task_queue="gpu")
 
 `run` starts the script again, once per slot, and in those processes it trains: a trainer that hangs can be killed, which
 a thread cannot, and one that crashes takes no other along.
@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
-import re
 import sys
 import time
 import traceback
@@ -31,11 +30,16 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
 from . import requests
+from .attempts import study_folder
 from .beat import Beat
-from .checkpoints import Claim, Fenced, TooManyLosses, config_hash
+from .checkpoints import Claim, Known, Scope, TooManyLosses, read_known
+from .epoch_log import EpochBound, other_numbers
+from .held import CheckpointError, hold_checkpoint
+from .identity import Fenced, enter_study
 from .polling import poll
 from .processes import LIFELINE, TrainerProcess, Trainers, end_with_worker
 from .request import Request
+from .schema import check_segment
 
 Train = Callable[[Request], Any]
 
@@ -50,14 +54,15 @@ def run(
     train: Train,
     *,
     task_queue: str,
-    state_dir: Union[str, Path] = ".everband-python",
+    state_dir: Union[str, Path, None] = None,
     address: Optional[str] = None,
     namespace: Optional[str] = None,
     slots: int = 1,
 ) -> None:
     """Polls `task_queue` and trains until the process is told to end, `slots` trials at a time.
 
-    `state_dir` holds the checkpoints: every worker of the task queue must see the same folder. The server is the one
+    `state_dir` is Everband's folder, by default what EVERBAND_HOME names or `.everband`: checkpoints lie where the
+    orchestrator removes them, and every worker of the task queue must see the same folder. The server is the one
     Temporal's environment variables and profile name (TEMPORAL_ADDRESS, TLS, API key ...), or `address`. What the script
     does before `run` happens in every slot too, and `train` is called in the main thread.
     """
@@ -68,7 +73,7 @@ def run(
     if getattr(sys.modules["__main__"], "__file__", None) is None and "-c" not in sys.orig_argv:
         raise RuntimeError("everband.worker.run() starts its script again for every slot: put it into a file")
     with Trainers([sys.executable, *sys.orig_argv[1:]], _STARTED_IN) as trainers:
-        train_segment = create_activity(trainers, state_dir)
+        train_segment = create_activity(trainers, state_dir or os.environ.get("EVERBAND_HOME") or ".everband")
         poll(train_segment, task_queue=task_queue, slots=slots, address=address, namespace=namespace)
 
 
@@ -93,25 +98,36 @@ def create_activity(trainers: Trainers, state_dir: Union[str, Path], name: str =
 
     @activity.defn(name=name, no_thread_cancel_exception=True)
     def train_segment(segment: Any) -> Any:
-        _check(segment)
-        trial, start, to = segment["trial"], segment["from"], segment["to"]
-        folder = root / segment["study"] / trial["id"]
-        digest = config_hash(trial["config"], trial["seed"], segment["metric"])
-        try:
-            claim = Claim(folder, digest, segment.get("reset"), segment["training"]["maxLosses"])
-        except TooManyLosses as error:
-            raise _trial_failed(f"trial {trial['id']} {error}") from None
-        answer = _answer(claim, start, to)
-        if answer is None:
-            with Beat({"trial": trial["id"], "epoch": start, "value": None}) as beat:
-                _Attempt(segment, claim, beat).run(trainers)
-            answer = _answer(claim, start, to)
+        check_segment(segment)
+        with Beat({"trial": segment["trial"]["id"], "epoch": segment["from"], "value": None}) as beat:
+            try:
+                return _train_segment(segment, Scope.of(root, segment), beat, trainers)
+            except TooManyLosses as error:
+                raise _trial_failed(f"trial {segment['trial']['id']} {error}") from None
+            except CheckpointError as error:
+                raise _trial_failed(str(error)) from None
+            except Fenced as error:
+                # The server may ask again: should this have been the attempt that counts, it gets a new claim.
+                raise ApplicationError(str(error), type="Fenced") from None
+
+    return train_segment
+
+
+def _train_segment(segment: Mapping[str, Any], scope: Scope, beat: Beat, trainers: Trainers) -> Any:
+    start, to = segment["from"], segment["to"]
+    scheduled = activity.info().scheduled_time.timestamp() * 1000
+    enter_study(study_folder(scope.state_dir, scope.study), scope.identity, scheduled)
+    answer = _answer(read_known(scope), start, to)
+    if answer is None:
+        claim = Claim(scope, segment["training"]["maxLosses"])
+        _Attempt(segment, claim, beat).run(trainers)
+        answer = _answer(claim.known, start, to)
         if answer is None:
             raise _stopped()
         claim.release()
-        return answer
-
-    return train_segment
+    if segment.get("hold") and answer["outcome"] == "completed":
+        hold_checkpoint(scope, scope.trial, to)
+    return answer
 
 
 class _Attempt:
@@ -124,12 +140,16 @@ class _Attempt:
         self._epoch_timeout: float = segment["training"]["epochTimeoutSeconds"]
         self._grace: float = segment["training"]["graceSeconds"]
         self._claim = claim
+        #: How many epochs more than the trial's own the trainer counts; one that starts from nothing counts from nothing.
+        self._shift: int = segment.get("shift", 0) if claim.checkpoint else 0
         self._beat = beat
         self._epoch = claim.start
         self._diverged = False
+        #: The end of the epoch before.
+        self._began = time.monotonic()
         self._message = {
             **{"everband": 1, "study": segment["study"], "trial": trial["id"], "config": trial["config"]},
-            **{"seed": trial["seed"], "metric": self._metric, "from": claim.start, "to": self._to},
+            **{"seed": trial["seed"], "metric": self._metric, "from": claim.start + self._shift, "to": self._to + self._shift},
             **{"checkpoint": str(claim.checkpoint) if claim.checkpoint else None, "checkpointDir": str(claim.files)},
         }
 
@@ -140,8 +160,6 @@ class _Attempt:
         try:
             self._follow(trainer)
             kept = self._settle(trainer)
-        except Fenced as error:
-            raise ApplicationError(str(error), type="Fenced") from None
         except ApplicationError as error:
             trainer.kill()
             self._claim.release()
@@ -169,8 +187,9 @@ class _Attempt:
             if message is not None:
                 self._take(message)
                 deadline = time.monotonic() + self._epoch_timeout
-            elif self._claim.fenced:
-                raise Fenced(f"attempt {self._claim.number} was overtaken by a newer one")
+            elif fenced := self._claim.fenced:
+                # Before anything else: what a trainer does whose folder was taken is not its fault.
+                raise fenced
             elif kill_at is not None:
                 if now >= kill_at or not trainer.alive:
                     self._claim.release()
@@ -188,23 +207,29 @@ class _Attempt:
 
     def _take(self, message: Mapping[str, Any]) -> None:
         epoch = self._epoch + 1
-        if message.get("epoch") != epoch or self._metric not in message:
-            raise _trial_failed(f"the trainer said {message}, expected {self._metric} of epoch {epoch}")
+        if message.get("epoch") != epoch + self._shift or self._metric not in message:
+            raise _trial_failed(f"the trainer said {message}, expected {self._metric} of epoch {epoch + self._shift}")
         value = message[self._metric]
         value = math.nan if value is None else float(value)
-        if math.isfinite(value):
-            try:
-                self._claim.record(epoch, value, message.get("checkpoint"))
-            except OSError as error:
-                raise _trial_failed(f"the checkpoint of epoch {epoch} cannot be kept: {error}") from error
-            self._epoch = epoch
-            self._beat.note({**self._beat.details, "epoch": epoch, "value": value})
-            return
-        if epoch <= len(self._claim.values):
-            earlier = self._claim.values[epoch - 1]
-            raise _trial_failed(f"epoch {epoch} was {earlier} in an earlier attempt and is {value} now")
-        self._claim.record_divergence("nan" if math.isnan(value) else "inf" if value > 0 else "-inf")
-        self._diverged = True
+        now = time.monotonic()
+        seconds, self._began = now - self._began, now
+        others = other_numbers(message, self._metric)
+        try:
+            if math.isfinite(value):
+                self._claim.record(epoch, value, message.get("checkpoint"), seconds, others)
+                self._epoch = epoch
+                self._beat.note({**self._beat.details, "epoch": epoch, "value": value})
+                return
+            if self._claim.base < epoch <= self._claim.base + len(self._claim.values):
+                earlier = self._claim.values[epoch - 1 - self._claim.base]
+                raise _trial_failed(f"epoch {epoch} was {earlier} in an earlier attempt and is {value} now")
+            non_finite = "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+            self._claim.record_divergence(non_finite, seconds, others)
+            self._diverged = True
+        except (CheckpointError, EpochBound) as error:
+            raise _trial_failed(str(error)) from None
+        except OSError as error:
+            raise _trial_failed(f"epoch {epoch} cannot be kept: {error}") from error
 
     def _settle(self, trainer: TrainerProcess) -> bool:
         """Whether the trainer takes another request; one that goes on after its last epoch has its grace."""
@@ -222,22 +247,12 @@ class _Attempt:
         return False
 
 
-def _check(segment: Any) -> None:
-    version = segment.get("schemaVersion")
-    if version != 1:
-        message = f"this worker reads schemaVersion 1, the request has {version!r}"
-        raise ApplicationError(message, type="UnsupportedSchema", non_retryable=True)
-    for name in (segment["study"], segment["trial"]["id"]):
-        # Both become folder names.
-        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
-            raise ApplicationError(f"{name!r} cannot be a name", type="InvalidStudy", non_retryable=True)
-
-
-def _answer(claim: Claim, start: int, to: int) -> Optional[dict[str, Any]]:
-    if len(claim.values) >= to:
-        return {"outcome": "completed", "values": claim.values[start:to]}
-    if claim.non_finite is not None:
-        return {"outcome": "diverged", "values": claim.values[start:], "nonFinite": claim.non_finite}
+def _answer(known: Known, start: int, to: int) -> Optional[dict[str, Any]]:
+    base, values, non_finite = known
+    if base + len(values) >= to:
+        return {"outcome": "completed", "values": values[start - base : to - base]}
+    if non_finite is not None:
+        return {"outcome": "diverged", "values": values[start - base :], "nonFinite": non_finite}
     return None
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("temporalio")
-
 from everband.polling import connection, poll
 
 
@@ -53,12 +51,13 @@ def free_port():
     [
         "import everband.worker; everband.worker.run(print, task_queue='q')",
         "import everband.predictor; everband.predictor.run(print, task_queue='q')",
-        "import everband.qubo; everband.qubo.main()",
     ],
 )
 def test_one_line_when_nothing_answers(script, monkeypatch):
-    if "qubo" in script:
-        pytest.importorskip("dwave.system")
+    says_one_line(script, monkeypatch)
+
+
+def says_one_line(script, monkeypatch):
     address = f"127.0.0.1:{free_port()}"
     monkeypatch.setenv("TEMPORAL_ADDRESS", address)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))

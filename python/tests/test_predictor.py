@@ -3,8 +3,6 @@ import math
 
 import pytest
 
-pytest.importorskip("temporalio")
-
 from temporalio.testing import ActivityEnvironment
 
 from everband.predictor import create_activity
@@ -31,14 +29,6 @@ def test_predicts_with_the_settings_of_the_study() -> None:
         return {"outcome": "predicted", "losses": (curve[-1] - shift for curve in message["candidates"])}
 
     assert answer(predict) == {"outcome": "predicted", "losses": [3.0, 4.0]}
-
-
-def test_takes_numbers_of_numpy() -> None:
-    numpy = pytest.importorskip("numpy")
-    given = {"outcome": "predicted", "losses": numpy.float32([1, 2]), "deviation": numpy.float64(0.5)}
-    assert answer(lambda _: given) == {"outcome": "predicted", "losses": [1.0, 2.0]}
-    asked = request(uncertainty=True)
-    assert answer(lambda _: given, asked) == {"outcome": "predicted", "losses": [1.0, 2.0], "deviation": 0.5}
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

@@ -12,6 +12,11 @@ export function trialId(text: string): string {
   throw new InvalidArgumentError('A trial is called like b4-t017.');
 }
 
+export function queueName(text: string): string {
+  if (text.trim() !== '' && text.length <= 1000) return text;
+  throw new InvalidArgumentError('A task queue has a name, such as big-gpu.');
+}
+
 export function wholeNumber(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1) return value;
@@ -22,6 +27,12 @@ export function positive(text: string): number {
   const value = Number(text);
   if (Number.isFinite(value) && value > 0) return value;
   throw new InvalidArgumentError('It must be a number above 0.');
+}
+
+export function columnNames(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.every((name) => name !== '')) return names;
+  throw new InvalidArgumentError('Columns are names with commas between them, such as id,value.');
 }
 
 /** Adds examples to a command's help. */

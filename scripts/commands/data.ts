@@ -2,8 +2,8 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { checkCurves, fetchCurves } from '../data.js';
-import { CliError } from '../errors.js';
-import { stateDir } from '../state.js';
+import { CliError } from '../../cluster/errors.js';
+import { stateDir } from '../../cluster/state.js';
 import { table } from '../terminal.js';
 import { examples } from './arguments.js';
 

@@ -1,8 +1,25 @@
 /** pause, resume, stop, parallelism, retry, drop, delete. */
 import type { Command } from 'commander';
-import { deleteStudy, dropTrial, pauseStudy, resumeStudy, retryTrials, setParallelism, stopStudy } from '../api.js';
-import { CliError } from '../errors.js';
-import { examples, print, studyName, trialId, wholeNumber, type Json } from './arguments.js';
+import {
+  deleteStudy,
+  dropTrial,
+  pauseStudy,
+  resumeStudy,
+  retryDiverged,
+  retryTrials,
+  setParallelism,
+  stopStudy,
+} from '../api.js';
+import { CliError } from '../../cluster/errors.js';
+import { missingPollers } from '../pollers.js';
+import { examples, print, queueName, studyName, trialId, wholeNumber, type Json } from './arguments.js';
+
+interface Retry {
+  readonly failed?: boolean;
+  readonly diverged?: boolean;
+  readonly reset?: boolean;
+  readonly queue?: string;
+}
 
 export function addOperateCommands(program: Command): void {
   const simple: [string, string, (name: string) => Promise<string>][] = [
@@ -28,7 +45,7 @@ export function addOperateCommands(program: Command): void {
       .command('parallelism')
       .description('change how many trials train at once')
       .argument('<study>', 'its name', studyName)
-      .argument('<trials>', '1 to 10000; 500 for ASHA', wholeNumber)
+      .argument('<trials>', '1 to 10000, or to what the scheduler allows', wholeNumber)
       .option('--json', 'as JSON')
       .action(async (name: string, trials: number, options: Json) => {
         const answer = await setParallelism(name, trials);
@@ -40,22 +57,38 @@ export function addOperateCommands(program: Command): void {
   examples(
     program
       .command('retry')
-      .description('put a parked trial back, or all of them with --failed')
+      .description('put a parked trial back, or retry one late that failed in a closed round or study')
       .argument('<study>', 'its name', studyName)
       .argument('[trial]', 'its id', trialId)
-      .option('--failed', 'every parked trial')
+      .option('--failed', 'every parked trial, and every one that failed')
+      .option('--diverged', 'every trial that diverged; needs --reset or --queue')
       .option('--reset', 'train from the start instead of the checkpoint')
+      .option('--queue <name>', 'on workers of this task queue (everband worker train --queue <name>)', queueName)
       .option('--json', 'as JSON')
-      .action(
-        async (name: string, trial: string | undefined, options: Json & { failed?: boolean; reset?: boolean }) => {
-          if ((trial === undefined) === !options.failed)
-            throw new CliError('name a trial or say --failed, one of the two', 2);
-          const answers = await retryTrials(name, trial ?? null, options.reset ?? false);
-          print(options, { study: name, answers }, answers.join('\n'));
+      .addHelpText(
+        'after',
+        `
+A parked trial goes on in its round. A trial whose round or study has closed is retried late, beside what was
+decided: at each rung it is promoted when it would rank among those promoted there, and nobody is demoted.
+The record stays as it is; everband status, trials, report and export show both results.`
+      )
+      .action(async (name: string, trial: string | undefined, options: Json & Retry) => {
+        const { failed = false, diverged = false, reset = false, queue = null } = options;
+        if ([trial !== undefined, failed, diverged].filter(Boolean).length !== 1)
+          throw new CliError('name a trial or say --failed or --diverged, one of the three', 2);
+        const answers = diverged
+          ? await retryDiverged(name, reset, queue)
+          : await retryTrials(name, trial ?? null, reset, queue);
+        const idle = queue === null ? [] : await missingPollers([queue]).catch(() => []);
+        for (const one of idle) {
+          console.error(`no worker polls the queue ${one}. Fix: \`everband worker train --queue ${one}\`.`);
         }
-      ),
+        print(options, { study: name, answers }, answers.join('\n'));
+      }),
     'everband retry digits b3-t017',
-    'everband retry digits --failed --reset'
+    'everband retry digits --failed --reset',
+    'everband retry digits --failed --queue big-gpu',
+    'everband retry digits --diverged --reset'
   );
 
   examples(

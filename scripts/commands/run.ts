@@ -2,17 +2,18 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { planStudy } from '../../core/plan.js';
-import type { Study } from '../../core/study.js';
+import { elsewhereOf } from '../../core/predictors/index.js';
+import { prunerOf } from '../../core/pruners/index.js';
+import { planOf, type Study } from '../../core/study.js';
 import { taskQueues, workflowIds } from '../../workflows/messages.js';
-import { checkStudy, startStudy } from '../api.js';
-import { webUi } from '../connect.js';
+import { checkStudy, recoverStudy, startStudy } from '../api.js';
+import { webUi } from '../../cluster/connect.js';
 import { runDemo } from '../demo.js';
-import { CliError } from '../errors.js';
+import { CliError } from '../../cluster/errors.js';
 import { planTable } from '../plan-table.js';
 import { missingPollers } from '../pollers.js';
 import { exampleStudy, exampleTrainer, examplePython } from '../templates.js';
-import { exitCodeOf, leaveOnInterrupt, watch } from '../watch.js';
+import { exitCodeOf, leaveOnInterrupt, watch, watchUnlessFailing } from '../watch.js';
 import { examples, positive, print, studyName, type Json } from './arguments.js';
 
 export function addRunCommands(program: Command): void {
@@ -38,7 +39,7 @@ export function addRunCommands(program: Command): void {
       .option('--json', 'as JSON')
       .action(async (file: string, options: Json & { epochSeconds?: number }) => {
         const study = await checkStudy(file);
-        if (options.json) console.log(JSON.stringify(planStudy(study.scheduler, study.predictor), null, 1));
+        if (options.json) console.log(JSON.stringify(planOf(study).table(), null, 1));
         else console.log(planTable(study, options.epochSeconds));
       }),
     'everband plan study.yaml',
@@ -49,18 +50,22 @@ export function addRunCommands(program: Command): void {
     program
       .command('start')
       .description('start a study and return, or wait for its end')
-      .argument('<study-file>', 'YAML, JSON, or a module with a default export')
-      .option('--wait', 'stay and watch; Ctrl-C leaves the study running')
+      .argument('[study-file]', 'YAML, JSON, or a module with a default export')
+      .option('--wait', 'stay and watch; Ctrl-C, or workflow code that fails, leaves the study running')
       .option('--name <name>', 'instead of the name in the file')
+      .option(
+        '--recover <study>',
+        'go on with a study that was lost, or whose workflow code is another by now, from its record',
+        studyName
+      )
       .option('--epoch-seconds <seconds>', 'how long one epoch takes, for the plan', positive)
       .option('--json', 'print what was started, or with --wait its result, as JSON')
-      .action(async (file: string, options: Json & { wait?: boolean; name?: string; epochSeconds?: number }) => {
-        const study: Study = { ...(await checkStudy(file)), ...(options.name ? { name: options.name } : {}) };
-        await startStudy(study);
+      .action(async (file: string | undefined, options: StartOptions) => {
+        const { study, says } = await begin(file, options);
         const page = await webUi(workflowIds.study(study.name));
         if (!options.json) {
           console.log(`${planTable(study, options.epochSeconds)}\n`);
-          console.log(`study ${study.name} started${page ? `, Web UI: ${page}` : ''}`);
+          console.log(`study ${study.name} ${says}${page ? `, Web UI: ${page}` : ''}`);
         }
         for (const line of await pollersMissing(study)) console.error(process.stderr.isTTY ? pc.yellow(line) : line);
         if (!options.wait) {
@@ -69,13 +74,14 @@ export function addRunCommands(program: Command): void {
           return;
         }
         leaveOnInterrupt(study.name);
-        const result = await watch(study.name, options.json === true);
+        const result = await watchUnlessFailing(study.name, options.json === true);
         if (options.json) console.log(JSON.stringify(result));
         process.exitCode = exitCodeOf(result);
       }),
     'everband start study.yaml',
     'everband start study.yaml --wait --name second',
-    'everband start study.yaml --wait --json > result.json'
+    'everband start study.yaml --wait --json > result.json',
+    'everband start --recover digits'
   );
 
   examples(
@@ -127,20 +133,45 @@ export function addRunCommands(program: Command): void {
   );
 }
 
+interface StartOptions extends Json {
+  readonly wait?: boolean;
+  readonly name?: string;
+  readonly epochSeconds?: number;
+  readonly recover?: string;
+}
+
+/** Starts the study of a file, or goes on with one that the server has lost. */
+async function begin(file: string | undefined, options: StartOptions): Promise<{ study: Study; says: string }> {
+  if (options.recover === undefined) {
+    if (file === undefined) throw new CliError('there is no study file. Fix: `everband start <study-file>`.', 2);
+    const study: Study = { ...(await checkStudy(file)), ...(options.name ? { name: options.name } : {}) };
+    return { study: await startStudy(study), says: 'started' };
+  }
+  if (file !== undefined || options.name !== undefined) {
+    throw new CliError('a study is recovered as it was: leave out the study file and --name.', 2);
+  }
+  if ((await missingPollers([taskQueues.orchestrate])).length > 0) {
+    throw new CliError(
+      'no worker polls that could read the record. Fix: `everband worker orchestrate`, then try again.'
+    );
+  }
+  const { study, epochs } = await recoverStudy(options.recover);
+  return { study: study as Study, says: `goes on from its record, with ${epochs} epochs behind it` };
+}
+
 /** One line with its fix for every queue the study needs and nobody polls. */
-async function pollersMissing({ trainer, predictor }: Study): Promise<string[]> {
-  const model = 'model' in predictor ? predictor.model : null;
+async function pollersMissing({ trainer, pruner }: Study): Promise<string[]> {
+  const predictor = prunerOf(pruner).predictor(pruner);
   const fixes = new Map([
     [taskQueues.orchestrate as string, 'Fix: `everband worker orchestrate`.'],
     trainer.type === 'activity'
       ? [trainer.taskQueue, 'Start the worker of your trainer.']
       : [taskQueues.train, 'Fix: `everband worker train`.'],
   ]);
-  if (model?.type === 'activity') fixes.set(model.taskQueue, 'Start the worker of your predictor.');
-  else if (model) fixes.set(taskQueues.predict, 'Fix: `everband worker predict`.');
-  if (model?.type === 'annealer' && model.solver === 'dwave') {
-    fixes.set(model.taskQueue, `Fix: \`python -m everband.qubo --task-queue ${model.taskQueue} --solver qpu\`.`);
-  }
+  const elsewhere = predictor && elsewhereOf(predictor);
+  // Who only solves a problem has it posed and its solution read by a worker of ours.
+  if (predictor && (!elsewhere || elsewhere.problem)) fixes.set(taskQueues.predict, 'Fix: `everband worker predict`.');
+  if (elsewhere) fixes.set(elsewhere.taskQueue, elsewhere.fix);
   const missing = await missingPollers([...fixes.keys()]);
   return missing.map((queue) => `no worker polls ${queue}: the study waits. ${fixes.get(queue)}`);
 }

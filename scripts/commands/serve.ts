@@ -2,12 +2,13 @@
 import type { Command } from 'commander';
 import type { Role } from '../../workers/main.js';
 import { taskQueues } from '../../workflows/messages.js';
-import { withClient } from '../connect.js';
+import { withClient } from '../../cluster/connect.js';
 import { doctor, printChecks } from '../doctor.js';
-import { CliError } from '../errors.js';
-import { serverInfo, startServer, stopServer } from '../server.js';
-import { stateDir } from '../state.js';
-import { examples, print, wholeNumber, type Json } from './arguments.js';
+import { CliError } from '../../cluster/errors.js';
+import { namedCluster } from '../../cluster/named.js';
+import { serverInfo, startServer, stopServer, type ServerInfo } from '../../cluster/server.js';
+import { stateDir } from '../../cluster/state.js';
+import { examples, print, queueName, wholeNumber, type Json } from './arguments.js';
 
 const roles = Object.keys(taskQueues) as Role[];
 
@@ -30,13 +31,22 @@ export function addServeCommands(program: Command): void {
     .command('stop')
     .description('stop it; its database stays')
     .action(async () => {
-      console.log((await stopServer(stateDir())) ? 'stopped' : 'no embedded server runs here');
+      const foreign = await foreignServer();
+      const stopped = await stopServer(stateDir());
+      if (foreign && !stopped) throw new CliError(`${foreign.says}. Fix: stop it where it was started.`);
+      console.log(stopped ? 'stopped' : 'no embedded server runs here');
+      if (foreign) console.error(`${foreign.says}: it goes on`);
     });
   server
     .command('status')
     .description('where it runs')
     .action(async () => {
       const info = await serverInfo(stateDir());
+      const foreign = await foreignServer();
+      if (foreign) {
+        const beside = info ? `\nan embedded server runs here, and is not used: ${info.address}, pid ${info.pid}` : '';
+        return print(server.opts<Json>(), foreign.info, `${foreign.says}; \`everband doctor\` looks at it${beside}`);
+      }
       if (!info) throw new CliError('no embedded server runs here. Fix: `everband server`.');
       const found = `running: ${info.address}, Web UI ${info.uiUrl}, pid ${info.pid}`;
       print(server.opts<Json>(), info, found);
@@ -49,12 +59,15 @@ export function addServeCommands(program: Command): void {
       .argument('[roles...]', 'what it does')
       .option('--slots <n>', 'trials it trains at once (default: cores, or one per GPU)', wholeNumber)
       .option('--gpus <list>', 'CUDA indices, one per slot, e.g. 0,1')
-      .action(async (given: string[], options: { slots?: number; gpus?: string }) => {
+      .option('--queue <name>', 'train only what `everband retry --queue` puts there', queueName)
+      .action(async (given: string[], options: { slots?: number; gpus?: string; queue?: string }) => {
         const wrong = given.filter((role) => !roles.includes(role as Role));
         if (wrong.length > 0) throw new CliError(`no such role: ${wrong.join(', ')}; there are ${roles.join(', ')}`, 2);
         const gpus = options.gpus?.split(',').map((gpu) => gpu.trim());
         if (gpus?.some((gpu) => gpu === '')) throw new CliError(`--gpus is a list such as 0,1, not ${options.gpus}`, 2);
         const own = given.length > 0 ? (given as Role[]) : roles;
+        if (options.queue !== undefined && !(own.length === 1 && own[0] === 'train'))
+          throw new CliError('--queue is for a worker that only trains: everband worker train --queue big-gpu', 2);
         // Says in one line what is wrong with the connection, which a worker does not.
         await withClient(() => Promise.resolve());
         const { runWorker } = await import('../../workers/main.js');
@@ -62,12 +75,14 @@ export function addServeCommands(program: Command): void {
           roles: own,
           slots: options.slots,
           gpus,
+          queue: options.queue,
           onReady: () => console.log(`worker ready: ${own.join(', ')}`),
         });
       }),
     'everband worker',
     'everband worker train --slots 4',
     'everband worker train --gpus 0,1',
+    'everband worker train --queue big-gpu',
     'everband worker orchestrate predict'
   );
 
@@ -83,4 +98,14 @@ export function addServeCommands(program: Command): void {
       }),
     'everband doctor'
   );
+}
+
+/** The server that TEMPORAL_* or a profile names, unless it is the embedded one of this state folder. */
+async function foreignServer(): Promise<{ info: ServerInfo; says: string } | null> {
+  const named = namedCluster();
+  if (!named) return null;
+  const { address, namespace } = named.settings;
+  if ((await serverInfo(stateDir()))?.address === address) return null;
+  const says = `${named.by} names ${address}, which is not Everband's own server`;
+  return { info: { address, uiUrl: null, pid: null, namespace, reused: true }, says };
 }

@@ -11,7 +11,7 @@ import type { EpochSeconds } from '../../simulate/durations.js';
 import { figureSvg } from '../../simulate/figure.js';
 import { runComparison, shown } from '../../simulate/pool.js';
 import { summarise } from '../../simulate/summary.js';
-import { CliError } from '../errors.js';
+import { CliError } from '../../cluster/errors.js';
 import { browserFor, writePng } from '../png.js';
 import { Progress } from '../progress.js';
 import { drawnAgain, panelOf, readInput, resultJson, runsCsv, type InputOptions } from '../simulation-files.js';

@@ -30,7 +30,9 @@ for await (const line of createInterface({ input: process.stdin })) {
     }
     const name = `e${epoch}`;
     if (save) writeFileSync(`${checkpointDir}/${name}`, String(state));
-    console.log(JSON.stringify({ epoch, loss: state, ...(save ? { checkpoint: name } : {}) }));
+    const line = JSON.stringify({ epoch, loss: state, ...(save ? { checkpoint: name } : {}) });
+    // Numbers that are no JSON, as Python writes them.
+    console.log(config.more ? line.replace(/\}$/, `,${config.more}}`) : line);
     if (stopping) process.exit(0);
   }
   if (config.once) process.exit(0);

@@ -8,8 +8,16 @@ import { ActivityCancellationDetails, ApplicationFailure, CancelledFailure } fro
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createTrainActivities, type TrainActivities } from '../../activities/train.js';
+import { removeCheckpoints } from '../../trainers/checkpoints.js';
+import { readEpochs } from '../../trainers/epoch-log.js';
+import { releaseCheckpoint } from '../../trainers/held.js';
 import type { Config, Trainer } from '../../core/study.js';
 import type { TrainHeartbeat, TrainSegmentInput, TrainSegmentResult } from '../../workflows/messages.js';
+
+type Segment = Extract<TrainSegmentInput, { schemaVersion: 2 }>;
+
+const a1 = 'a1-7692c3ad3540.0';
+const one = { id: 'one', incarnation: 0 };
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -30,8 +38,9 @@ describe('trainSegment', function () {
   const lineTrainer = (): Trainer => {
     return { type: 'command', command: [process.execPath, here('./line-trainer.mjs')], cwd: stateDir, env: {} };
   };
-  const input = (config: Config, more: Partial<TrainSegmentInput> = {}): TrainSegmentInput => ({
-    ...{ schemaVersion: 1, study: 's', metric: 'loss', from: 0, to: 3, trainer: lineTrainer() },
+  const input = (config: Config, more: Partial<Segment> = {}): Segment => ({
+    ...{ schemaVersion: 2, study: 's', metric: 'loss', from: 0, to: 3, trainer: lineTrainer() },
+    identity: one,
     trial: { id: 't', bracket: 'b0', index: 0, globalIndex: 0, config, seed: 1 },
     training: { maxLosses: 3, epochTimeoutSeconds: 20, graceSeconds: 5 },
     ...more,
@@ -66,27 +75,32 @@ describe('trainSegment', function () {
       await run(input({}, { trainer: { type: 'command', command: ['false'], cwd: '/', env: {} } })),
       result
     );
-    assert.deepEqual(attempts(), ['a1']);
+    assert.deepEqual(attempts(), [a1]);
   });
 
   it('takes a trainer that ends after one request', async () => {
     assert.equal((await run(input({ once: true }))).outcome, 'completed');
   });
 
-  it('heartbeats the epochs', async () => {
+  it('beats every second with the latest epoch, and not at all where everything takes less', async () => {
     const environment = quiet();
     const beats: TrainHeartbeat[] = [];
     environment.on('heartbeat', (beat: TrainHeartbeat) => beats.push(beat));
     await run(input({}), environment);
-    assert.deepEqual(beats[0], { trial: 't', epoch: 0, value: null });
-    assert.deepEqual(beats.at(-1), { trial: 't', epoch: 3, value: 6 });
+    assert.equal(beats.length, 0);
+    await run(input({ pause: 500 }, { to: 5 }), environment);
+    const epochs = beats.map(({ epoch }) => epoch);
+    assert.ok(epochs.length >= 2 && (epochs.at(-1) as number) > (epochs[0] as number), String(epochs));
+    for (const { trial, epoch, value } of beats) {
+      assert.deepEqual({ trial, value }, { trial: 't', value: epoch === 0 ? null : (epoch * (epoch + 1)) / 2 });
+    }
   });
 
   it('reports a divergence, again at once', async () => {
     const diverged = { outcome: 'diverged', values: [1], nonFinite: 'nan' };
     assert.deepEqual(await run(input({ mode: 'nan', at: 2 })), diverged);
     assert.deepEqual(await run(input({ mode: 'nan', at: 2 })), diverged);
-    assert.deepEqual(attempts(), ['a1']);
+    assert.deepEqual(attempts(), [a1]);
   });
 
   it('fails what breaks the protocol, and says how', async () => {
@@ -118,7 +132,7 @@ describe('trainSegment', function () {
 
   it('falls back to the older checkpoint when the newer is corrupt', async () => {
     await run(input({}));
-    writeFileSync(path.join(stateDir, 'studies/s/checkpoints/t/a1/files/e3'), '7');
+    writeFileSync(path.join(stateDir, 'studies/s/checkpoints/t', a1, 'files/e3'), '7');
     assert.deepEqual(await run(input({}, { from: 3, to: 4 })), { outcome: 'completed', values: [10] });
     assert.match(log(), /epochs 3 to 4/);
   });
@@ -131,18 +145,20 @@ describe('trainSegment', function () {
   it('lets a cancelled trainer finish its epoch and resumes there', async () => {
     const environment = quiet();
     const slow = input({ pause: 150 }, { to: 50 });
-    environment.on('heartbeat', ({ epoch }: TrainHeartbeat) => {
-      if (epoch === 2) environment.cancel('CANCELLED', new ActivityCancellationDetails({ cancelRequested: true }));
+    environment.on('heartbeat', () => {
+      environment.cancel('CANCELLED', new ActivityCancellationDetails({ cancelRequested: true }));
     });
     await assert.rejects(run(slow, environment), CancelledFailure);
-    assert.deepEqual(await run({ ...slow, to: 4 }), { outcome: 'completed', values: [1, 3, 6, 10] });
-    assert.match(log(), /epochs 4 to 4/);
+    const { values } = (await run({ ...slow, to: 12 })) as { values: readonly number[] };
+    assert.deepEqual(values, [1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 66, 78]);
+    const [, resumed] = /epochs (\d+) to 12/.exec(log()) ?? [];
+    assert.ok(Number(resumed) > 2 && Number(resumed) <= 12, log());
   });
 
   it('kills at once what the server has given up', async () => {
     const environment = quiet();
-    environment.on('heartbeat', ({ epoch }: TrainHeartbeat) => {
-      if (epoch === 1) environment.cancel('TIMED_OUT', new ActivityCancellationDetails({ timedOut: true }));
+    environment.on('heartbeat', () => {
+      environment.cancel('TIMED_OUT', new ActivityCancellationDetails({ timedOut: true }));
     });
     const started = Date.now();
     await assert.rejects(run(input({ mode: 'hang', at: 2 }), environment), CancelledFailure);
@@ -187,11 +203,190 @@ describe('trainSegment', function () {
     assert.deepEqual(readdirSync(stateDir), ['curves.csv']);
   });
 
-  it('refuses a request it cannot read', async () => {
-    const request = { ...input({}), schemaVersion: 2 } as unknown as TrainSegmentInput;
+  it('asks again for a request it cannot read, ever more slowly', async () => {
+    const request = { ...input({}), schemaVersion: 4 } as unknown as TrainSegmentInput;
+    for (const [attempt, delay] of [
+      [1, 1000],
+      [3, 4000],
+      [50, 30_000],
+    ] as const) {
+      const environment = new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') });
+      await assert.rejects(run(request, environment), (error) => {
+        assert.ok(error instanceof ApplicationFailure);
+        assert.deepEqual([error.type, error.nonRetryable], ['UnsupportedSchema', false]);
+        assert.equal(error.nextRetryDelay, delay);
+        return /reads schemaVersion 2 and 3, the request has 4/.test(error.message);
+      });
+    }
+  });
+
+  it('refuses an identity and a source that make no sense', async () => {
+    const invalid = (request: object, message: RegExp) =>
+      assert.rejects(run({ ...input({}), ...request } as TrainSegmentInput), (error) => {
+        assert.ok(error instanceof ApplicationFailure && error.type === 'InvalidStudy' && error.nonRetryable);
+        return message.test(error.message);
+      });
+    await invalid({ identity: undefined }, /identity must be .*the request has undefined/);
+    await invalid({ identity: { id: 'one', incarnation: -1 } }, /identity must be/);
+    await invalid(
+      { from: 2, source: { trial: 'd', epoch: 3 } },
+      /source\.epoch must be "from" with schemaVersion 2, which is 2; the request has 3/
+    );
+    await invalid({ schemaVersion: 3, shift: 0.5 }, /shift must be a whole number, the request has 0\.5/);
+    await invalid(
+      { schemaVersion: 3, shift: 0, from: 2, source: { trial: 'd', epoch: 0 } },
+      /source\.epoch must be an epoch, 1 or more; the request has 0/
+    );
+    await invalid({ from: 2, source: { trial: '../x', epoch: 2 } }, /cannot be a name/);
+  });
+});
+
+describe('trainSegment and whose a study is', function () {
+  this.timeout(30_000);
+  let stateDir: string;
+  let activities: TrainActivities;
+  beforeEach(() => {
+    stateDir = mkdtempSync(path.join(os.tmpdir(), 'everband-identity-'));
+    activities = createTrainActivities({ stateDir, slots: 2 });
+  });
+  afterEach(async () => {
+    activities.dispose();
+    await sleep(50);
+    rmSync(stateDir, { recursive: true, force: true });
+  });
+
+  const segment = (id: string, config: Config, more: Partial<Segment> = {}): Segment => ({
+    ...{ schemaVersion: 2, study: 's', metric: 'loss', from: 0, to: 3, identity: one },
+    trainer: { type: 'command', command: [process.execPath, here('./line-trainer.mjs')], cwd: stateDir, env: {} },
+    trial: { id, bracket: 'b0', index: 0, globalIndex: 0, config, seed: 1 },
+    training: { maxLosses: 3, epochTimeoutSeconds: 20, graceSeconds: 5 },
+    ...more,
+  });
+  const run = (request: TrainSegmentInput, scheduledTimestampMs = 1): Promise<TrainSegmentResult> =>
+    new MockActivityEnvironment({ scheduledTimestampMs }, { logger: new DefaultLogger('ERROR') }).run(
+      activities.trainSegment,
+      request
+    );
+  const journalOf = (file: string) => readFileSync(file, 'utf8').replace(/^\d+ /gm, '').trim().split('\n');
+  const fenced = (error: unknown) => {
+    assert.ok(error instanceof ApplicationFailure, String(error));
+    assert.deepEqual([error.type, error.nonRetryable], ['Fenced', false]);
+    return /the study of this name is two \(incarnation 0\) by now|no folder any more/.test(error.message);
+  };
+
+  it('a frozen worker of a deleted study does not write into the new one of its name', async () => {
+    const slow = segment('t', { pause: 700 }, { to: 6 });
+    const old = run(slow, 10).catch((error: unknown) => error);
+    await sleep(1500);
+    rmSync(path.join(stateDir, 'studies/s'), { recursive: true });
+    const two = { id: 'two', incarnation: 0 };
+    const result = await run(segment('t', { pause: 10 }, { identity: two }), 20);
+    assert.deepEqual(result, { outcome: 'completed', values: [1, 3, 6] });
+    fenced(await old);
+    // One that wakes before it has begun.
+    await assert.rejects(run(segment('t', {}), 10), fenced);
+    await assert.rejects(run(segment('other', {}), 10), fenced);
+    assert.deepEqual(readdirSync(path.join(stateDir, 'studies/s/checkpoints')), ['t']);
+    assert.deepEqual(readdirSync(path.join(stateDir, 'studies/s/checkpoints/t')), ['a1-3fc4ccfe7458.0']);
+    const epochs = readEpochs(path.join(stateDir, 'studies/s'), 't');
+    assert.deepEqual(
+      epochs.map(({ epoch, identity }) => [epoch, identity.id]),
+      [1, 2, 3].map((epoch) => [epoch, 'two'])
+    );
+  });
+
+  it('starts from a copy of a donor that was held, whatever became of the donor', async () => {
+    const journal = path.join(stateDir, 'journal');
+    await run(segment('donor', {}, { hold: true, to: 2 }));
+    // Answered at once, and held all the same.
+    rmSync(path.join(stateDir, 'studies/s/held'), { recursive: true });
+    await run(segment('donor', {}, { hold: true, to: 2 }));
+    await run(segment('donor', {}, { from: 2, to: 6 }));
+    await removeCheckpoints(stateDir, 's', ['donor']);
+    await run(segment('t', { save: false }, { to: 2 }));
+    // Of epoch 1 and 2 of the donor it has 1 + 2, and its own trainer would begin with nothing.
+    const source = { trial: 'donor', epoch: 2 };
+    const exploit = segment('t', { journal }, { from: 2, to: 4, source });
+    assert.deepEqual(await run(exploit), { outcome: 'completed', values: [6, 10] });
+    assert.deepEqual(await run(exploit), { outcome: 'completed', values: [6, 10] });
+    assert.deepEqual(await run(segment('t', { journal }, { from: 4, to: 5 })), { outcome: 'completed', values: [15] });
+    assert.deepEqual(journalOf(journal), ['2 4', '4 5']);
+  });
+
+  it('counts its own epochs from a checkpoint that holds another number of them, and its trainer counts those', async () => {
+    const journal = path.join(stateDir, 'journal');
+    await run(segment('donor', {}, { hold: true, to: 5 }));
+    await run(segment('t', { save: false }, { to: 2 }));
+    const shifted = { schemaVersion: 3, shift: 3 } as const;
+    const exploit = { ...segment('t', { journal }, { from: 2, to: 4 }), ...shifted, hold: true };
+    // Of the epochs 1 to 5 of the donor it has 15.
+    const wanted = { outcome: 'completed', values: [21, 28] };
+    assert.deepEqual(await run({ ...exploit, source: { trial: 'donor', epoch: 5 } }), wanted);
+    assert.deepEqual(await run({ ...exploit, source: { trial: 'donor', epoch: 5 } }), wanted);
+    const next = { ...segment('t', { journal }, { from: 4, to: 5 }), ...shifted };
+    assert.deepEqual(await run(next), { outcome: 'completed', values: [36] });
+    assert.deepEqual(journalOf(journal), ['5 7', '7 8']);
+    // Somebody goes back with it to where it was at its own epoch 4, when its checkpoint held 7.
+    const back = { ...segment('u', { journal }, { from: 6, to: 7 }), schemaVersion: 3, shift: 1 } as const;
+    const taken = { ...back, source: { trial: 't', epoch: 4 } };
+    assert.deepEqual(await run(taken), { outcome: 'completed', values: [36] });
+    assert.deepEqual(journalOf(journal), ['5 7', '7 8', '7 8']);
+    const epochs = readEpochs(path.join(stateDir, 'studies/s'), 't').map(({ epoch }) => epoch);
+    assert.deepEqual(epochs, [1, 2, 3, 4, 5]);
+  });
+
+  it('goes on from its own checkpoint beyond the copy after a kill', async () => {
+    const journal = path.join(stateDir, 'journal');
+    await run(segment('donor', {}, { hold: true, to: 2 }));
+    const exploit = segment(
+      't',
+      { journal, mode: 'crash', at: 5 },
+      { from: 2, to: 4, source: { trial: 'donor', epoch: 2 } }
+    );
+    await assert.rejects(run({ ...exploit, to: 6 }), /exit code 3 after epoch 4/);
+    const { identity } = exploit;
+    await releaseCheckpoint({ stateDir, study: 's', identity }, 'donor', 2);
+    await removeCheckpoints(stateDir, 's', ['donor']);
+    assert.deepEqual(await run(exploit), { outcome: 'completed', values: [6, 10] });
+    await assert.rejects(run({ ...exploit, to: 6 }), /exit code 3 after epoch 4/);
+    assert.deepEqual(journalOf(journal), ['2 6', '4 6']);
+  });
+
+  it('keeps every number of every epoch, with what it took, and a NaN of another number is no divergence', async () => {
+    const more = '"accuracy":0.5,"gradient":NaN,"note":"x"';
+    assert.equal((await run(segment('t', { more, pause: 60 }, { to: 2 }))).outcome, 'completed');
+    await assert.rejects(run(segment('t', { more, pause: 60, mode: 'crash', at: 4 }, { from: 2, to: 4, reset: 1 })));
+    const epochs = readEpochs(path.join(stateDir, 'studies/s'), 't');
+    assert.deepEqual(
+      epochs.map(({ epoch, attempt, host, values }) => ({ epoch, attempt, host, values })),
+      [1, 2, 3].map((epoch) => ({
+        ...{ epoch, attempt: 2, host: os.hostname() },
+        values: { accuracy: 0.5, gradient: null },
+      }))
+    );
+    for (const { seconds } of epochs) assert.ok(seconds >= 0.05 && seconds < 10, String(seconds));
+  });
+
+  it('fails a trainer that reports more than is kept', async () => {
+    const more = Array.from({ length: 65 }, (_, i) => `"n${i}":${i}`).join();
+    await assert.rejects(run(segment('t', { more })), (error) => {
+      assert.ok(error instanceof ApplicationFailure && error.type === 'TrialFailed');
+      return /epoch 1 has 65 numbers beside the objective; at most 64 names are kept/.test(error.message);
+    });
+  });
+
+  it('fails a trial whose donor is gone, and a hold without a checkpoint', async () => {
+    const failed = (message: RegExp) => (error: unknown) => {
+      assert.ok(error instanceof ApplicationFailure && error.type === 'TrialFailed' && error.nonRetryable);
+      return message.test(error.message);
+    };
     await assert.rejects(
-      run(request),
-      (error) => error instanceof ApplicationFailure && error.type === 'UnsupportedSchema'
+      run(segment('t', {}, { from: 2, source: { trial: 'donor', epoch: 2 } })),
+      failed(/trial t starts from trial donor's checkpoint of epoch 2, and there is none that is intact/)
+    );
+    await assert.rejects(
+      run(segment('u', { save: false }, { hold: true })),
+      failed(/the checkpoint of epoch 3 of trial u is to be kept for others, and there is none/)
     );
   });
 });

@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { exp, pow } from '../../core/math.js';
 import { bias, coefficientsOf, lowestReads, type Coefficients } from '../../core/predictors/annealer/decode.js';
 import { qpuSecondsAllowed } from '../../core/predictors/annealer/elsewhere.js';
@@ -14,8 +11,6 @@ import { fitNuSvr } from '../../core/predictors/nu-svr.js';
 import { stream } from '../../core/rng.js';
 import { readTable } from '../../trainers/replay.js';
 import { dataFolder } from '../harness.js';
-
-const root = fileURLToPath(new URL('../../', import.meta.url));
 
 function points(n: number, features: number, seed: number) {
   const random = stream(seed, 'points');
@@ -35,16 +30,6 @@ function exhaustive(qubo: Qubo): number {
     lowest = Math.min(lowest, energy(qubo, bits));
   }
   return lowest;
-}
-
-/** A Python environment with Ocean in it, or why the test is skipped. */
-function ocean(test: Mocha.Context): string {
-  const python = path.join(root, 'python', '.venv', 'bin', 'python');
-  if (existsSync(python)) return python;
-  const message = 'python/.venv is missing: npm run setup -- --python';
-  if (process.env['CI']) throw new Error(message);
-  console.log(`      skipped: ${message}`);
-  return test.skip();
 }
 
 describe('the QUBO of a support vector regression', () => {
@@ -177,26 +162,6 @@ describe('the simulated annealer', function () {
         `${counts.join(' ')}`
       );
     });
-  });
-
-  it('reaches energies as low as dwave-samplers on 120 variables, at equal sweeps and reads', function () {
-    const python = ocean(this);
-    const { rows, targets } = points(20, 25, 6);
-    const { qubo } = problemOf(rows, targets, 6);
-    const [reads, sweeps] = [200, 300];
-    const request = { ...encodeQubo(qubo), reads, sweeps, seed: 1 };
-    const out = execFileSync(python, [path.join(root, 'bench', 'annealer_peer.py')], {
-      input: JSON.stringify(request),
-    });
-    const peer = JSON.parse(out.toString()) as { best: number; mean: number; version: string };
-    const { energies } = anneal(qubo, { reads, sweeps, seed: 1 });
-    const ours = energies.reduce((sum, value) => sum + value, 0) / reads;
-    const best = Math.min(...energies);
-    console.log(
-      `      mean ${ours.toFixed(3)}, best ${best.toFixed(3)}; dwave-samplers ${peer.version}: ${peer.mean.toFixed(3)}, ${peer.best.toFixed(3)}`
-    );
-    assert.ok(ours <= peer.mean + 0.01, `mean ${ours} against ${peer.mean}`);
-    assert.ok(best <= peer.best + 0.08, `best ${best} against ${peer.best}`);
   });
 });
 

@@ -11,11 +11,11 @@ const settings = {
   hyperband: { space, scheduler: hyperband },
   bohb: { space, scheduler: hyperband, sampler: 'tpe' },
   sobol: { space, scheduler: hyperband, sampler: 'sobol' },
-  swift: { space, scheduler: hyperband, predictor: { type: 'swift', minCurves: 5 } },
+  swift: { space, scheduler: hyperband, pruner: { type: 'swift', minCurves: 5 } },
   'quantum-swift': {
     space,
     scheduler: hyperband,
-    predictor: { type: 'swift', minCurves: 5, model: { type: 'annealer', reads: 10, sweeps: 50 } },
+    pruner: { type: 'swift', minCurves: 5, predictor: { type: 'annealer', reads: 10, sweeps: 50 } },
   },
   asha: { space, scheduler: { type: 'asha', trials: 60, maxBudget: 27 } },
 };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { defineStudy, type StudySettings } from '../../core/define-study.js';
+import { defineStudy, type StudyInput } from '../../core/define-study.js';
 import type { Study } from '../../core/study.js';
 import { studyOf } from '../harness.js';
 
@@ -12,7 +12,7 @@ const space = {
 } as const;
 const hyperband = { type: 'hyperband', maxBudget: 27 } as const;
 
-const all: readonly Omit<StudySettings, 'space'>[] = [
+const all: readonly StudyInput[] = [
   { scheduler: hyperband },
   {
     scheduler: { ...hyperband, eta: 2, brackets: 2, bracketFormula: 'floor' },
@@ -20,19 +20,20 @@ const all: readonly Omit<StudySettings, 'space'>[] = [
     objective: { mode: 'maximise' },
   },
   { scheduler: { type: 'successiveHalving', trials: 9, maxBudget: 9 }, sampler: 'sobol' },
-  { scheduler: { type: 'full', trials: 3, maxBudget: 9 }, sampler: 'grid', predictor: 'median' },
+  { scheduler: { type: 'full', trials: 3, maxBudget: 9 }, sampler: 'grid', pruner: 'median' },
   { scheduler: { type: 'asha', trials: 'untilLimit', maxBudget: 9 }, limits: { epochs: 50 }, parallelism: 3 },
-  { scheduler: { type: 'asha', trials: 9, maxBudget: 9 }, predictor: 'swift' },
+  { scheduler: { type: 'asha', trials: 9, maxBudget: 9 }, pruner: 'swift' },
   { scheduler: hyperband, sampler: 'tpe', tryFirst: [{ lr: 0.1, rate: 0.5, layers: 2, kind: 'b' }] },
   {
     scheduler: hyperband,
     sampler: { type: 'tpe', wave: 4 },
-    predictor: { type: 'swift', model: 'svr-tail', minCurves: 9 },
+    pruner: { type: 'swift', predictor: 'svr-tail', minCurves: 9 },
   },
-  { scheduler: hyperband, predictor: 'fast' },
-  { scheduler: hyperband, predictor: { type: 'fast', model: { type: 'isotonic' }, confidence: 0.9 } },
-  { scheduler: hyperband, predictor: 'quantum-swift' },
-  { scheduler: hyperband, predictor: { type: 'swift', model: { type: 'annealer', sweeps: 50, fallback: null } } },
+  { scheduler: hyperband, pruner: 'fast' },
+  { scheduler: hyperband, pruner: { type: 'fast', predictor: { type: 'isotonic' }, confidence: 0.9 } },
+  { scheduler: hyperband, pruner: 'quantum-swift' },
+  { scheduler: hyperband, pruner: { type: 'swift', predictor: { type: 'annealer', sweeps: 50, fallback: null } } },
+  { scheduler: hyperband, pruner: { type: 'swift', predictor: { type: 'annealer', solver: 'dwave' } } },
 ];
 
 /** Without keys that are undefined. */
@@ -55,16 +56,22 @@ describe('a study without a file', () => {
   });
 
   it('is refused when it would never end or has nothing to decide', () => {
-    const refused = (scheduler: StudySettings['scheduler'], rule: RegExp) =>
+    const refused = (scheduler: StudyInput['scheduler'], rule: RegExp) =>
       assert.throws(() => defineStudy({ scheduler }), rule);
-    refused({ ...hyperband, eta: 1 }, /eta is 1, a whole number of at least 2/);
+    refused({ ...hyperband, eta: 1 }, /eta is 1, and must be a whole number of 2 or more/);
     refused({ ...hyperband, eta: 2.5 }, /eta is 2.5/);
     refused({ ...hyperband, minBudget: 0 }, /minBudget is 0/);
-    refused({ ...hyperband, maxBudget: 2 }, /less than eta \* minBudget = 3/);
-    refused({ ...hyperband, iterations: 'untilLimit' }, /untilLimit needs limits.epochs or limits.target/);
+    refused({ ...hyperband, maxBudget: 2 }, /maxBudget is 2: must be at least eta \* minBudget = 3/);
+    refused({ ...hyperband, iterations: 'untilLimit' }, /iterations is "untilLimit": needs a limit/);
     refused({ type: 'asha', trials: 0, maxBudget: 3 }, /trials is 0/);
-    refused({ type: 'asha', trials: 3, maxBudget: 3, minBudget: 4 }, /less than eta \* minBudget = 12/);
+    refused({ type: 'asha', trials: 3, maxBudget: 3, minBudget: 4 }, /must be at least minBudget \(4\)/);
     refused({ type: 'full', trials: 3, maxBudget: 0.5 }, /maxBudget is 0.5/);
     assert.throws(() => defineStudy({ scheduler: hyperband, parallelism: 0 }), /parallelism is 0/);
+    // Nothing here has a clock.
+    const forEver = { scheduler: { ...hyperband, iterations: 'untilLimit' }, limits: { deadlineSeconds: 9 } } as const;
+    assert.throws(() => defineStudy(forEver), /untilLimit needs limits.epochs or limits.target/);
+    const qpu = { type: 'annealer', solver: 'dwave' } as const;
+    const fast = { scheduler: hyperband, pruner: { type: 'fast', predictor: qpu } } as const;
+    assert.throws(() => defineStudy(fast), /pruner.predictor.solver is "dwave": .* hundreds of predictors/);
   });
 });

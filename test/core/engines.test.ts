@@ -6,36 +6,40 @@ import { segmentOf } from '../fixtures/slow-trainer.mjs';
 
 /** Computed with Node 20; 22 and 24 come to the same. */
 const hashes: Record<string, [more: object, hash: string]> = {
-  hyperband: [{}, '1e72558dd83f5c23609e107a04f6d9c5befd70122fc2020a369a44f221b95f79'],
+  hyperband: [{}, '92ddd90f9deee20780f993051ef4fa18abbccde59ada04d6bdeab234c6b51466'],
   swift: [
-    { predictor: { type: 'swift', minCurves: 4 } },
-    'd466decb8d5ff7c43e9d610b001a3ac668ba586b503169bc46e8814f735652a4',
+    { pruner: { type: 'swift', minCurves: 4 } },
+    '9fd8eb9ffd6c263b1954d9e538cbb44f53b2549457a02ddc834adc051e64e317',
   ],
   'quantum-swift': [
-    { predictor: { type: 'quantum-swift', minCurves: 4 } },
-    '83d8658ddd355aea41286321f29f6506f0bb430562fa3b994216b3188b38f4ed',
+    { pruner: { type: 'quantum-swift', minCurves: 4 } },
+    '7f0a0a3d7038f232e63e5dda0d0d885bda7358ee7d48f56d4eda373f9326d456',
   ],
   'swift with extra trees': [
-    { predictor: { type: 'swift', minCurves: 4, model: 'extra-trees' } },
-    '9be09fd739e4892b3a06fd0dea6d4cf46a549a7d9ba9bcff694feefd56be5ff9',
+    { pruner: { type: 'swift', minCurves: 4, predictor: 'extra-trees' } },
+    '8e906592b25b9107f9b1903e87aabe5980aea82a1c653e1a1fae5792dfd1e128',
   ],
   'swift with the power law': [
-    { predictor: { type: 'swift', minCurves: 4, model: 'power-law' } },
-    '9f91d34355e9c43dd92946d91ea3aa5499aab49e3991b71a089fceb5f644461c',
+    { pruner: { type: 'swift', minCurves: 4, predictor: 'power-law' } },
+    '2fb9692b7d10a7613c91ed55fd9925b1374d64d9e0745170e9469335b157a099',
   ],
   fast: [
-    { predictor: { type: 'fast', minCurves: 4 } },
-    'ba24dbefb0a841584129ef95fdcbbb1e934b537c295eb39dae6a9cc9815cc10f',
+    { pruner: { type: 'fast', minCurves: 4 } },
+    '3df392aecbb02ba0456b0580e0ceca11c3d185945446943fd48b72ad35945bf5',
   ],
-  median: [{ predictor: 'median' }, '94716bcbbb10b25c83b1c1d0b796aceed1ea64b50ddce5a3f248def4c1740d5c'],
+  median: [{ pruner: 'median' }, 'f8f87c356219869e1b9240b74679d49ef84302bf0bfe46f56734cf99932cc079'],
   bohb: [
     { scheduler: { type: 'bohb', R: 81, eta: 3 } },
-    'fc0a3e53c57b74ffeb164b6af7ba86434153a9e04bd5665dc27e4bcdf98091d8',
+    '0759c2684806e45995a9fb8b962f331da0bbcff934c4d9e1214c3ed577a646b8',
   ],
-  sobol: [{ sampler: 'sobol' }, '4d35f438bce473d6d9fd292d1633591d451ed01ed2e0c3e3c73e3f74bcb7240a'],
+  sobol: [{ sampler: 'sobol' }, 'c001a15e3a9a018c450bd2794d0185f33296bf119577dbad9afafb6f2256acc4'],
   asha: [
     { scheduler: { type: 'asha', R: 81, eta: 3, trials: 143 } },
-    'd0ed2541ce7801d3dfa78ebc18102a213d7ed15c86684d076810b2aa61dccb1f',
+    'eda60033caf2b075a3983a4c25b740929b450f6a87c68526d82a7c1b5307ddde',
+  ],
+  'population-based training': [
+    { scheduler: { type: 'populationBased', R: 81, interval: 8, trials: 40 } },
+    'cb20542d97d03a8ddb6f03098b27415631fb04354a40e716f3af4e6253833fce',
   ],
 };
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { defineStudy, runInMemory, type SegmentOutcome, type StudySettings } from '../../core/index.js';
+import { defineStudy, runInMemory, type SegmentOutcome, type StudyInput } from '../../core/index.js';
 import { effectsOf } from './world.js';
 
 const space = { x: { type: 'float', low: 0, high: 1 } } as const;
 
 /** Rounds of the only bracket when trial i diverges at epoch `at(i)` and is otherwise as good as its index is small. */
-async function rounds(settings: Omit<StudySettings, 'space'>, at: (index: number) => number) {
+async function rounds(settings: Omit<StudyInput, 'space'>, at: (index: number) => number) {
   const study = defineStudy({ space, ...settings });
   const train = ({ index }: { index: number }, from: number, to: number): SegmentOutcome => {
     const values = Array.from({ length: Math.min(to, at(index) - 1) - from }, (_, i) => index + 1 / (from + i + 1));
@@ -36,7 +36,7 @@ describe('rounds that lose trials', () => {
 
   it('skip whoever diverges before Swift looks, and replace nobody who does so later', async () => {
     const found = await rounds(
-      { scheduler: { ...halving, trials: 9, minBudget: 3, maxBudget: 9 }, predictor: { type: 'swift', minCurves: 4 } },
+      { scheduler: { ...halving, trials: 9, minBudget: 3, maxBudget: 9 }, pruner: { type: 'swift', minCurves: 4 } },
       (index) => [1, 3][index] ?? Infinity
     );
     assert.equal(found[0]?.decision?.epoch, 2);

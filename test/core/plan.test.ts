@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { epochBound, planStudy, roundHalfEven } from '../../core/plan.js';
-import type { HyperbandScheduler, Scheduler } from '../../core/study.js';
+import { roundHalfEven } from '../../core/engine/plan.js';
+import { planOf, type HyperbandScheduler, type PrunerSettings, type SchedulerSettings } from '../../core/study.js';
 
 const hyperband = (maxBudget: number, eta: number, more: Partial<HyperbandScheduler> = {}): HyperbandScheduler => ({
   type: 'hyperband',
@@ -14,6 +14,7 @@ const hyperband = (maxBudget: number, eta: number, more: Partial<HyperbandSchedu
   ...more,
 });
 const none = { type: 'none' } as const;
+const planStudy = (scheduler: SchedulerSettings, pruner: PrunerSettings) => planOf({ scheduler, pruner }).table();
 
 describe('plan', () => {
   const published: [number, number, number, number][] = [
@@ -81,7 +82,7 @@ describe('plan', () => {
   it('puts the decision point half-way between two rungs and none where it is the rung', () => {
     const swift = {
       type: 'swift',
-      model: { type: 'svr' },
+      predictor: { type: 'svr' },
       minCurves: 15,
       completeShare: 0.5,
       decisionPoint: 0.5,
@@ -117,12 +118,14 @@ describe('plan', () => {
 
   it('bounds the epochs of a study where its plan or its limit does', () => {
     const asha = { type: 'asha', trials: 49, maxBudget: 27, minBudget: 1, eta: 3 } as const;
-    const bound = (scheduler: Scheduler, epochs?: number) =>
-      epochBound({ scheduler, predictor: none, limits: epochs === undefined ? {} : { epochs } });
+    const bound = (scheduler: SchedulerSettings, epochs?: number) =>
+      planOf({ scheduler, pruner: none }).epochBound(epochs === undefined ? {} : { epochs });
     assert.equal(bound(hyperband(27, 3)), 357);
     assert.equal(bound(hyperband(27, 3, { iterations: 2 })), 714);
     assert.equal(bound(hyperband(27, 3, { iterations: 'untilLimit' })), null);
     assert.equal(bound(hyperband(27, 3, { iterations: 'untilLimit' }), 1000), 1000);
+    assert.equal(bound(hyperband(27, 3), 200), 200);
+    assert.equal(bound(hyperband(27, 3), 400), 357);
     assert.equal(bound(asha), null);
     assert.equal(bound(asha, 200), 200);
   });

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import fc from 'fast-check';
-import type { AshaJob, AshaState } from '../../core/asha.js';
 import {
-  Asha,
+  audit,
   canonicalJson,
   createSampler,
   defineStudy,
-  planStudy,
+  planOf,
   predict,
   runInMemory,
   type PredictionRequest,
@@ -17,8 +16,12 @@ import {
   type StudyRecord,
   type Trial,
 } from '../../core/index.js';
-import { AshaRun, type AshaResult } from '../../core/run-asha.js';
+import { configured } from '../../core/engine/exploits.js';
+import { createScheduler } from '../../core/engine/create.js';
+import { StudyRun, type Assignment } from '../../core/engine/study-run.js';
+import type { ProposeTask } from '../../core/engine/work.js';
 import { stream } from '../../core/rng.js';
+import { trialId } from '../../core/trial.js';
 import { dataFolder, reference, studyOf } from '../harness.js';
 import { asynchronous, curveOf, effectsOf, segment, studies } from './world.js';
 
@@ -46,7 +49,7 @@ const schedulers = fc
       ? ({ type: 'asha', trials, ...common } as const)
       : ({ type: 'successiveHalving', trials, ...common } as const);
   });
-const predictors = fc.constantFrom(
+const pruners = fc.constantFrom(
   { type: 'none' } as const,
   { type: 'median' } as const,
   { type: 'swift', minCurves: 3 } as const
@@ -59,14 +62,14 @@ describe('every scheduler', function () {
     fc.assert(
       fc.asyncProperty(
         schedulers,
-        predictors,
+        pruners,
         seeds,
         fc.option(fc.integer({ min: 1, max: 400 })),
-        async (scheduler, predictor, seed, limit) => {
+        async (scheduler, pruner, seed, limit) => {
           const limits = limit === null ? {} : { epochs: limit };
-          const study = defineStudy({ space, scheduler, predictor, seed, limits, parallelism: 3 });
+          const study = defineStudy({ space, scheduler, pruner, seed, limits, parallelism: 3 });
           const record = await run(study);
-          const plan = planStudy(study.scheduler, study.predictor);
+          const plan = planOf(study).table();
           if (limit !== null) assert.ok(record.result.epochs <= limit, `${record.result.epochs} of ${limit}`);
           let epochs = 0;
           for (const round of rounds(record)) {
@@ -143,7 +146,7 @@ describe('every scheduler', function () {
       ));
   }
 
-  it('trains models on finite curves that reached the rung, and asks about finite ones', async () => {
+  it('trains predictors on finite curves that reached the rung, and asks about finite ones', async () => {
     let requests = 0;
     for (const [, study] of studies) {
       for (let seed = 0; seed < 8; seed++) {
@@ -191,7 +194,7 @@ describe('ASHA', function () {
           const scheduler = { type: 'asha', trials: 60, maxBudget: eta ** 3, eta } as const;
           const record = await run(defineStudy({ space, scheduler, seed, parallelism }));
           const [bracket] = record.brackets;
-          assert.ok(bracket?.order);
+          assert.ok(bracket && record.log.length > 0);
           bracket.rounds.forEach((round, k) => {
             assert.equal(new Set(round.trials).size, round.trials.length);
             assert.equal(new Set(round.promoted).size, round.promoted.length);
@@ -204,98 +207,209 @@ describe('ASHA', function () {
       { numRuns: 40 }
     ));
 
-  it('goes on from its state, written and read at any moment, as if nothing had happened', () =>
-    fc.assert(
-      fc.property(seeds, fc.integer({ min: 1, max: 8 }), (seed, workers) => {
-        const study = defineStudy({ space, scheduler: { type: 'asha', trials: 80, maxBudget: 27 }, seed });
-        const whole = new Asha(study);
-        let broken = new Asha(study);
-        const random = stream(seed, 'moments');
-        const out: AshaJob[] = [];
-        for (;;) {
-          while (out.length < workers) {
-            const job = whole.next();
-            assert.deepEqual(broken.next(), job);
-            if (job === null || job === 'epochLimit') break;
-            out.push(job);
-          }
-          const [job] = out.splice(Math.floor(random.uniform() * out.length), 1);
-          if (!job) break;
-          const value = random.uniform() < 0.1 ? null : Math.round(8 * random.uniform());
-          for (const one of [whole, broken]) one.tell(job, value, 1);
-          if (random.uniform() < 0.5) broken = new Asha(study, JSON.parse(JSON.stringify(broken.state)) as AshaState);
-          assert.deepEqual(broken.state, whole.state);
+  it('keeps no state that 100,000 trials make larger than a mebibyte', () => {
+    const study = defineStudy({
+      space,
+      scheduler: { type: 'asha', trials: 100_000, maxBudget: 81, eta: 4 },
+      parallelism: 100,
+    });
+    const size = (machine: { readonly state: unknown }) => JSON.stringify(machine.state).length;
+    const machine = createScheduler(study, null);
+    const random = stream(1, 'sizes');
+    let most = 0;
+    for (let handed = 0; machine.ended === null;) {
+      for (const work of machine.next(100)) {
+        assert.ok(work.type === 'task');
+        const { task, group } = work;
+        if (task.type === 'propose') {
+          const answer = { trials: [], duplicatesAvoided: 0, duplicatesKept: 0 };
+          machine.tell({ type: 'answered', group: group.id, task, answer });
+        } else if (task.type === 'train') {
+          const values = Array.from({ length: task.to - task.from }, () => random.uniform());
+          machine.tell({ type: 'answered', group: group.id, task, answer: { outcome: 'completed', values } });
         }
-      }),
-      { numRuns: 40 }
-    ));
+        if (++handed % 20_000 === 0) most = Math.max(most, size(machine));
+      }
+    }
+    assert.ok(machine.view().brackets[0]?.rounds[0]?.entered === 100_000);
+    assert.ok(most > 0 && Math.max(most, size(machine)) < 1024 * 1024, `${most} bytes`);
+  });
+});
 
-  for (const [name, study] of studies.filter(([one]) => one in asynchronous)) {
-    it(`${name}: interrupted anywhere and gone on from its state, it ends the same`, () =>
+describe('a machine', function () {
+  this.timeout(120_000);
+
+  for (const [name, study] of studies) {
+    it(`${name}: goes on from its state, written and read at any moment, as if nothing had happened`, () =>
       fc.assert(
-        fc.asyncProperty(seeds, fc.integer({ min: 0, max: 60 }), async (seed, moment) => {
-          const whole = await driven(study(seed), seed, null, []);
-          assert.equal(whole.result.ended, 'finished');
-          const first = await driven(study(seed), seed, null, whole.order.slice(0, moment), true);
-          assert.equal(first.result.ended, null);
-          const state = JSON.parse(JSON.stringify(first.result.state)) as AshaState;
-          const rest = await driven(study(seed), seed, state, whole.order.slice(moment));
-          assert.deepEqual(rest.result, whole.result);
-          assert.deepEqual([...first.events, ...rest.events], whole.events);
+        fc.property(seeds, (seed) => {
+          const whole = createScheduler(study(seed), null);
+          let broken = createScheduler(study(seed), null);
+          const random = stream(seed, 'moments');
+          const world = new Answers(study(seed));
+          const out = new Map<string, SchedulerEvent>();
+          /** Both machines hand out the same. */
+          const hand = (free: number) => {
+            const [works, others] = [whole.next(free), broken.next(free)].map((all) =>
+              all.map((work) => world.to(work))
+            );
+            assert.deepEqual(others, works);
+            for (const [key, event] of works ?? []) out.set(key, event);
+          };
+          for (let turns = 0; whole.ended === null && turns < 20_000; turns++) {
+            hand(Math.max(0, study(seed).parallelism - out.size));
+            const keys = [...out.keys()];
+            const key = keys[Math.floor(random.uniform() * keys.length)] as string;
+            const event = out.get(key);
+            assert.ok(event, 'nothing is out');
+            out.delete(key);
+            whole.tell(event);
+            broken.tell(event);
+            if (random.uniform() > 0.2) continue;
+            // Whoever interrupts a study lets its questions be answered; training comes out again.
+            hand(0);
+            if ([...out.keys()].some((one) => /^p(redict|ropose)/.test(one))) continue;
+            broken = createScheduler(study(seed), JSON.parse(JSON.stringify(broken.state)) as typeof broken.state);
+            const again = broken.next(0).map((work) => world.to(work)[0]);
+            // Groups as a whole come out again, too.
+            assert.deepEqual(again.filter((one) => !/^p(redict|ropose)/.test(one)).sort(), [...out.keys()].sort());
+          }
+          assert.deepEqual(broken.view(), whole.view());
+          assert.notEqual(whole.ended, null);
         }),
         runs
       ));
   }
 
-  /** Runs ASHA with training that ends in `order`, then in a drawn one, or is interrupted there. */
-  async function driven(
-    study: Study,
-    seed: number,
-    state: AshaState | null,
-    order: readonly string[],
-    interrupt = false
-  ) {
-    const random = stream(seed, 'ends');
-    const events: string[] = [];
-    const told: string[] = [];
-    const open = new Map<string, { resolve: (outcome: SegmentOutcome) => void; outcome: SegmentOutcome }>();
-    const sampler = createSampler(study, null);
-    const trials = sampler.propose({ bracket: 'b3', offset: 0, count: 60 }).trials;
-    let result: AshaResult | null = null;
-    const ashaRun = new AshaRun(
-      study,
-      {
-        slots: () => study.parallelism,
-        propose: () => Promise.resolve(),
-        train: ({ index }, _round, from, to) => {
-          const outcome = segment(trials[index] as Trial, from, to);
-          return new Promise((resolve) => open.set(`${index}@${from}`, { resolve, outcome }));
-        },
-        predict: (request) => Promise.resolve(predict(request)),
-        happened: (event) => void events.push(event),
-        closed: () => undefined,
-        halt: () => undefined,
-      },
-      state
-    );
-    void ashaRun.run().then((ended) => (result = ended));
-    for (;;) {
-      await turn();
-      if (result) return { result: result as AshaResult, events, order: told };
-      if (interrupt && told.length === order.length) {
-        for (const { resolve } of open.values()) resolve({ outcome: 'unfinished', values: [] });
-        open.clear();
-        continue;
-      }
-      const key = order[told.length] ?? [...open.keys()].sort()[Math.floor(random.uniform() * open.size)];
-      const flight = open.get(key ?? '');
-      assert.ok(key !== undefined && flight, `${key ?? 'nothing'} is not out`);
-      open.delete(key);
-      told.push(key);
-      flight.resolve(flight.outcome);
-    }
+  for (const [name, study] of studies.filter(([one]) => !(one in asynchronous))) {
+    it(`${name}: decides the same whatever is free, and whenever`, () =>
+      fc.assert(
+        fc.asyncProperty(seeds, seeds, async (seed, order) => {
+          const random = stream(order, 'free');
+          const one = study(seed);
+          const effects = effectsOf(one);
+          const machine = new StudyRun(one);
+          const proposals: ReturnType<typeof effects.propose>[] = [];
+          const trials = new Map<string, Trial>();
+          const out: Assignment[] = [];
+          while (machine.ended === null) {
+            out.push(...machine.next(Math.floor(4 * random.uniform())));
+            const [next] = out.splice(Math.floor(random.uniform() * out.length), 1);
+            if (!next) continue;
+            const { task } = next;
+            if (task.type === 'propose') {
+              const proposal = effects.propose(task);
+              proposals.push(proposal);
+              for (const trial of proposal.trials) trials.set(trial.id, trial);
+              machine.tell(next, proposal);
+            } else if (task.type === 'train') {
+              machine.tell(next, segment(configured(next.group, trials.get(task.trial) as Trial), task.from, task.to));
+            } else machine.tell(next, predict(machine.request(task)));
+          }
+          const wanted = await run(one);
+          const { closed, log } = machine.material(proposals);
+          assert.deepEqual([...log], [...wanted.log]);
+          const decisions = closed.map(({ id, decision }) => [id, decision?.sentOn ?? null]);
+          const recorded = rounds(wanted).map((round) => [
+            `${round.bracket}-r${round.index}`,
+            round.decision?.sentOn ?? null,
+          ]);
+          assert.deepEqual(decisions.sort(), recorded.sort());
+        }),
+        runs
+      ));
   }
 });
+
+/** Made-up answers, the same for the same work. */
+class Answers {
+  constructor(private readonly study: Study) {}
+
+  to(work: Works): readonly [key: string, event: SchedulerEvent] {
+    if (work.type === 'group') return [`group ${work.group.id}`, this.closing(work)];
+    return [`${work.task.type} ${work.group.id}`, this.answer(work)];
+  }
+
+  private closing({ group, memory }: Extract<Works, { type: 'group' }>): SchedulerEvent {
+    const random = stream(this.study.seed, group.id);
+    const losses = group.members.map(() => (random.uniform() < 0.1 ? null : random.uniform()));
+    const ends = losses.map((loss) => (loss === null ? ('diverged' as const) : ('rung' as const)));
+    const epochs = group.members.length * (group.to - group.from);
+    const configs = group.draws && group.holds ? { configs: group.members.map((x) => ({ x })) } : {};
+    return { type: 'closed', closing: { group: group.id, ends, losses, epochs, memory, ...configs } };
+  }
+
+  private answer({ group, task }: Extract<Works, { type: 'task' }>): SchedulerEvent {
+    const random = stream(this.study.seed, group.id, task.type);
+    const answer =
+      task.type === 'train'
+        ? {
+            outcome: 'completed' as const,
+            values: Array.from({ length: task.to - task.from }, () => random.uniform()),
+          }
+        : task.type === 'predict'
+          ? { outcome: 'predicted' as const, losses: task.candidates.map(() => random.uniform()) }
+          : { trials: trialsOf(task), duplicatesAvoided: 0, duplicatesKept: 0 };
+    return { type: 'answered', group: group.id, task, answer };
+  }
+}
+
+function trialsOf({ bracket, offset, first, count }: ProposeTask): Trial[] {
+  return Array.from({ length: count }, (_, i) => {
+    const index = first + i;
+    return { id: trialId(bracket, index), bracket, index, globalIndex: offset + index, config: { x: index }, seed: 0 };
+  });
+}
+type Works = ReturnType<ReturnType<typeof createScheduler>['next']>[number];
+type SchedulerEvent = Parameters<ReturnType<typeof createScheduler>['tell']>[0];
+
+describe('audit', function () {
+  this.timeout(120_000);
+  const copy = (record: StudyRecord) => JSON.parse(JSON.stringify(record)) as StudyRecord;
+
+  for (const [name, study] of studies) {
+    it(`${name}: finds nothing in a record as it was made, and every number that was changed`, async () => {
+      const record = await run(study(7));
+      assert.deepEqual(audit(copy(record)), []);
+      const places = numbersOf(record);
+      const random = stream(3, name);
+      for (let i = 0; i < 25; i++) {
+        const place = places[Math.floor(random.uniform() * places.length)] as readonly string[];
+        const changed = copy(record);
+        change(changed, place);
+        assert.ok(audit(changed).length > 0, `${place.join('.')} was changed unseen`);
+      }
+    });
+  }
+
+  it('names the first decision that does not follow', async () => {
+    const swift = studies.find(([name]) => name === 'swift')?.[1](7);
+    assert.ok(swift);
+    const changed = copy(await run(swift));
+    const decided = rounds(changed).filter(({ decision }) => (decision?.predictions.length ?? 0) > 0);
+    assert.ok(decided.length > 1);
+    for (const { decision } of decided) {
+      const verdict = decision?.predictions[0] as { goesOn: boolean };
+      verdict.goesOn = !verdict.goesOn;
+    }
+    const [first] = audit(changed);
+    assert.equal(first?.of, `${decided[0]?.bracket}-r${decided[0]?.index}`);
+    assert.match(first.says, /^The decisions of .* do not follow: at predictions\.0\.goesOn the record has/);
+  });
+});
+
+/** Where the numbers of a JSON value are. */
+function numbersOf(value: unknown, at: readonly string[] = []): (readonly string[])[] {
+  if (typeof value === 'number') return [at];
+  if (value === null || typeof value !== 'object') return [];
+  return Object.entries(value).flatMap(([key, inside]) => numbersOf(inside, [...at, key]));
+}
+
+function change(value: unknown, [key = '', ...rest]: readonly string[]): void {
+  const inside = value as Record<string, unknown>;
+  if (rest.length > 0) change(inside[key], rest);
+  else inside[key] = (inside[key] as number) + 1;
+}
 
 describe('recorded curves that diverge', function () {
   this.timeout(120_000);
@@ -303,11 +417,11 @@ describe('recorded curves that diverge', function () {
     full: { scheduler: { type: 'full', trials: 60, maxBudget: 50 } },
     'successive halving': { scheduler: { type: 'successiveHalving', trials: 120, R: 50, eta: 3 } },
     hyperband: { scheduler: { type: 'hyperband', R: 50, eta: 2 } },
-    median: { scheduler: { type: 'hyperband', R: 50, eta: 2 }, predictor: 'median' },
-    fast: { scheduler: { type: 'hyperband', R: 27, eta: 3 }, predictor: 'fast' },
-    swift: { scheduler: { type: 'hyperband', R: 50, eta: 2 }, predictor: 'swift' },
+    median: { scheduler: { type: 'hyperband', R: 50, eta: 2 }, pruner: 'median' },
+    fast: { scheduler: { type: 'hyperband', R: 27, eta: 3 }, pruner: 'fast' },
+    swift: { scheduler: { type: 'hyperband', R: 50, eta: 2 }, pruner: 'swift' },
     asha: { scheduler: { type: 'asha', trials: 300, R: 50, eta: 3 } },
-    'swift-asha': { scheduler: { type: 'asha', trials: 300, R: 50, eta: 3 }, predictor: 'swift' },
+    'swift-asha': { scheduler: { type: 'asha', trials: 300, R: 50, eta: 3 }, pruner: 'swift' },
   };
   for (const [name, settings] of Object.entries(sets)) {
     it(`${name} finishes, and no number of its record is NaN or infinite`, async function () {

@@ -48,9 +48,9 @@ describe('sampler', () => {
   it('gives the committed points and proposals, on every engine', () => {
     const configs = (trials: readonly Trial[]) => trials.map((trial) => trial.config);
     assert.deepEqual(configs(draw(studyOf({ sampler: { type: 'sobol' } }), 3).trials), [
-      { lr: 0.006462251375868391, layers: 4 },
-      { lr: 0.00038988165163470823, layers: 2 },
-      { lr: 0.0009415211970675334, layers: 3 },
+      { lr: 0.07941235973706576, layers: 3 },
+      { lr: 0.000565879285531647, layers: 1 },
+      { lr: 0.0041853036801460216, layers: 2 },
     ]);
     const before = configs(draw(studyOf(), 24).trials);
     const observations = before.map((config, trial) => {
@@ -58,9 +58,9 @@ describe('sampler', () => {
     });
     const sampler = createSampler(studyOf({ sampler: { ...tpe, randomFraction: 0 } }), null, before);
     assert.deepEqual(configs(sampler.propose({ bracket: 'b0', offset: 24, count: 3, observations }).trials), [
-      { lr: 0.0005851269846110746, layers: 1 },
-      { lr: 0.0005777867713821877, layers: 1 },
-      { lr: 0.000576089489397377, layers: 1 },
+      { lr: 0.004653154799540675, layers: 1 },
+      { lr: 0.004605379703906405, layers: 1 },
+      { lr: 0.004485563477297645, layers: 1 },
     ]);
   });
 

@@ -1,7 +1,9 @@
 /** What samplers_reference.py prints: committed for a few problems, live for many where Python has the packages. */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { density, normalReference } from '../../core/kde.js';
+import { sobolSequence } from '../../core/sobol.js';
 
 export interface Reference {
   /** SciPy's unscrambled points at some indices. */
@@ -20,24 +22,38 @@ export interface Reference {
   }[];
 }
 
-const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
-
 export function committed(): Reference {
-  return JSON.parse(readFileSync(here('./fixtures/samplers.json'), 'utf8')) as Reference;
+  return JSON.parse(
+    readFileSync(fileURLToPath(new URL('./fixtures/samplers.json', import.meta.url)), 'utf8')
+  ) as Reference;
 }
 
-export function live(test: Mocha.Context, problems: number): Reference {
-  const python = here('../../python/.venv/bin/python');
-  const ready = existsSync(python) && spawnSync(python, ['-c', 'import scipy, statsmodels']).status === 0;
-  if (!ready) {
-    const message = 'python/.venv with scipy and statsmodels is missing: npm run setup -- --python';
-    if (process.env['CI']) throw new Error(message);
-    console.log(`      skipped: ${message}`);
-    test.skip();
+/** Largest relative differences of bandwidths and densities. */
+export function compareDensities({ kde }: Reference): { bandwidths: number; densities: number } {
+  const most = { bandwidths: 0, densities: 0 };
+  const apart = (a: number, b: number) => {
+    const d = Math.abs(a - b) / Math.max(Math.abs(b), 1e-12);
+    return Number.isNaN(d) ? Infinity : d;
+  };
+  for (const { levels, points, bandwidths, asked, densities } of kde) {
+    normalReference(points).forEach((h, d) => {
+      most.bandwidths = Math.max(most.bandwidths, apart(h, bandwidths[d] as number));
+    });
+    asked.forEach((x, i) => {
+      const ours = density({ points, bandwidths, levels }, x);
+      most.densities = Math.max(most.densities, apart(ours, densities[i] as number));
+    });
   }
-  const out = execFileSync(python, [here('./samplers_reference.py'), String(problems), '7'], {
-    maxBuffer: 1e9,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  return JSON.parse(out.toString()) as Reference;
+  return most;
+}
+
+export function sobolAgrees({ sobol }: Reference): void {
+  assert.ok(sobol.length > 0);
+  for (const { dimensions, indices, points } of sobol) {
+    const sequence = sobolSequence(dimensions, null);
+    assert.deepEqual(
+      indices.map((n) => sequence(n)),
+      points
+    );
+  }
 }

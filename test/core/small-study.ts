@@ -14,7 +14,7 @@ export function studyOf(more: Partial<Study> = {}): Study {
     sampler: { type: 'random' },
     scheduler: { type: 'full', trials: 10, maxBudget: 3 },
     budgetUnit: 'epochs',
-    predictor: { type: 'none' },
+    pruner: { type: 'none' },
     trainer: { type: 'module', module: '/train.js' },
     parallelism: 8,
     training: {

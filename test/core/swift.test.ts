@@ -9,12 +9,12 @@ describe('Swift-Hyperband on recorded curves', function () {
     let epochs = 0;
     let equal = 0;
     for (let seed = 0; seed < 200; seed++) {
-      const of = (predictor: string) =>
+      const of = (pruner: string) =>
         reference(
           studyOf({
             name: 'swift',
             seed,
-            predictor,
+            pruner,
             scheduler: { type: 'hyperband', R: 100, eta: 2 },
             trainer: { replay: file, columns: 'loss_' },
           })

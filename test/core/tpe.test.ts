@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { exp, log, pow } from '../../core/math.js';
-import type { Observation } from '../../core/propose.js';
+import type { Observation } from '../../core/engine/memory.js';
 import { stream } from '../../core/rng.js';
 import { createSampler } from '../../core/sampler.js';
 import { configKey } from '../../core/space.js';

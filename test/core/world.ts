@@ -1,6 +1,6 @@
 /** A made-up trainer: every configuration has one curve for ever, some of them diverge. */
 import { createSampler, predict, type InMemoryEffects, type SegmentOutcome, type Study } from '../../core/index.js';
-import { defineStudy, type StudySettings } from '../../core/index.js';
+import { defineStudy, type StudyInput } from '../../core/index.js';
 import { exp } from '../../core/math.js';
 import { stream } from '../../core/rng.js';
 import type { Trial } from '../../core/trial.js';
@@ -34,20 +34,28 @@ const hyperband = { type: 'hyperband', maxBudget: 27 } as const;
 const asha = { type: 'asha', trials: 60, maxBudget: 27 } as const;
 
 /** One study per algorithm; with small demands, so that every rule decides something in a small study. */
-export const synchronous: Readonly<Record<string, StudySettings>> = {
+const synchronous: Readonly<Record<string, StudyInput>> = {
   full: { space, scheduler: { type: 'full', trials: 12, maxBudget: 9 } },
   'successive halving': { space, scheduler: { type: 'successiveHalving', trials: 27, maxBudget: 27 } },
   hyperband: { space, scheduler: hyperband },
   'hyperband, brackets together': { space, scheduler: { ...hyperband, order: 'together' } },
   bohb: { space, scheduler: hyperband, sampler: 'tpe' },
-  median: { space, scheduler: hyperband, predictor: 'median' },
-  swift: { space, scheduler: hyperband, predictor: { type: 'swift', minCurves: 5 } },
-  fast: { space, scheduler: { ...hyperband, maxBudget: 9 }, predictor: { type: 'fast', minCurves: 5 } },
+  median: { space, scheduler: hyperband, pruner: 'median' },
+  swift: { space, scheduler: hyperband, pruner: { type: 'swift', minCurves: 5 } },
+  fast: { space, scheduler: { ...hyperband, maxBudget: 9 }, pruner: { type: 'fast', minCurves: 5 } },
+  'population-based training': {
+    space,
+    scheduler: { type: 'populationBased', trials: 12, maxBudget: 10, interval: 3 },
+  },
 };
-export const asynchronous: Readonly<Record<string, StudySettings>> = {
+export const asynchronous: Readonly<Record<string, StudyInput>> = {
   asha: { space, scheduler: asha },
-  'asha, median': { space, scheduler: asha, predictor: 'median' },
-  'swift-asha': { space, scheduler: asha, predictor: { type: 'swift', minCurves: 5 } },
+  'asynchronous population-based training': {
+    space,
+    scheduler: { type: 'asyncPopulationBased', trials: 12, maxBudget: 10, interval: 3 },
+  },
+  'asha, median': { space, scheduler: asha, pruner: 'median' },
+  'swift-asha': { space, scheduler: asha, pruner: { type: 'swift', minCurves: 5 } },
 };
 
 export const studies = Object.entries({ ...synchronous, ...asynchronous }).map(

@@ -1,10 +1,27 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { canonicalJson, type StudyRecord } from '../../core/record.js';
+import { Command } from 'commander';
+import { canonicalJson, digestsOf, type StudyRecord } from '../../core/record.js';
+import { addDataCommands } from '../../scripts/commands/data.js';
+import { addInspectCommands } from '../../scripts/commands/inspect.js';
+import { addOperateCommands } from '../../scripts/commands/operate.js';
+import { addRunCommands } from '../../scripts/commands/run.js';
+import { addServeCommands } from '../../scripts/commands/serve.js';
+import { addSimulateCommand } from '../../scripts/commands/simulate.js';
+import { formatEpochLine } from '../../trainers/epoch-log.js';
 import { studyOf } from '../harness.js';
 
 const cli = fileURLToPath(new URL('../../dist/scripts/everband.js', import.meta.url));
@@ -32,12 +49,12 @@ function everbandWith(more: NodeJS.ProcessEnv, ...args: string[]): Ran {
 
 /** A closed study named `closed`, as its workers left it; `changes` go over its study file. */
 function record(changes: object = {}): void {
-  const { objective, scheduler, predictor, ...rest } = studyOf({
+  const { objective, space, scheduler, pruner, parallelism, limits, tryFirst, ...rest } = studyOf({
     name: 'closed',
     space: { lr: { float: [0.001, 1], log: true } },
     scheduler: { type: 'hyperband', R: 3, eta: 3 },
     trainer: { command: ['true'] },
-    predictor: 'median',
+    pruner: 'median',
     ...changes,
   });
   const trial = (id: string, index: number, values: number[], fate: 'completed' | 'outranked') => {
@@ -48,14 +65,15 @@ function record(changes: object = {}): void {
     { trial: 'b0-t000', value: 0.5 },
   ];
   const round = { index: 0, from: 0, to: 2, trials: ['b0-t000', 'b0-t001'], promoted: [], decision: null, epochs: 4 };
-  const closed: StudyRecord = {
-    format: 'everband-record/1',
+  const closed: Omit<StudyRecord, 'digests'> = {
+    format: 'everband-record/2',
     study: 'closed',
     seed: 0,
     objective,
     sampler: { type: 'random' },
     scheduler,
-    predictor,
+    pruner,
+    ...{ space, limits, tryFirst, log: ['close b0-r0'] },
     brackets: [{ id: 'b0', iteration: 1, s: 0, rounds: [{ bracket: 'b0', ...round, ranking }] }],
     trials: [trial('b0-t000', 0, [0.75, 0.5], 'outranked'), trial('b0-t001', 1, [0.5, 0.25], 'completed')],
     result: {
@@ -65,7 +83,7 @@ function record(changes: object = {}): void {
       epochs: 4,
       plannedEpochs: 11,
       fates: { completed: 1, outranked: 1, stopped: 0, diverged: 0, failed: 0, unfinished: 0 },
-      modelsTrained: 0,
+      predictorsTrained: 0,
       duplicatesAvoided: 0,
       duplicatesKept: 0,
     },
@@ -73,23 +91,72 @@ function record(changes: object = {}): void {
   const place = path.join(folder, 'state', 'studies', 'closed');
   mkdirSync(path.join(place, 'record'), { recursive: true });
   mkdirSync(path.join(place, 'logs'), { recursive: true });
-  writeFileSync(path.join(place, 'record', 'study.json'), JSON.stringify({ objective, scheduler, predictor, ...rest }));
-  writeFileSync(path.join(place, 'record', 'record.json'), canonicalJson(closed));
+  writeFileSync(
+    path.join(place, 'record', 'study.json'),
+    JSON.stringify({ ...{ objective, space, scheduler, pruner, parallelism, limits, tryFirst }, ...rest })
+  );
+  writeFileSync(path.join(place, 'record', 'record.json'), canonicalJson({ ...closed, digests: digestsOf(closed) }));
   writeFileSync(path.join(place, 'logs', 'b0-t000.log'), 'epoch 1\nepoch 2\n');
 }
 
+/** What the workers of `closed` kept of the epochs of one trial. */
+function keepEpochs(): void {
+  const place = path.join(folder, 'state', 'studies', 'closed', 'epochs');
+  mkdirSync(place, { recursive: true });
+  const identity = { id: 'closed', incarnation: 0 };
+  writeFileSync(path.join(place, '..', 'identity.json'), JSON.stringify({ ...identity, since: 1 }));
+  const line = (epoch: number, values: Record<string, number | null>) =>
+    formatEpochLine({
+      ...{ epoch, seconds: epoch + 0.5, host: `gpu-${epoch}`, attempt: epoch },
+      identity,
+      values,
+    });
+  writeFileSync(path.join(place, 'b0-t001.jsonl'), line(1, { accuracy: 0.8, norm: null }));
+  appendFileSync(path.join(place, 'b0-t001.jsonl'), line(2, { norm: 3, accuracy: 0.9 }));
+}
+
+/** Every command with its arguments, in the order of the help. */
+const commands = [
+  ...['validate <study-file>', 'plan <study-file>', 'start [study-file]', 'watch <study>', 'demo', 'init', 'server'],
+  ...['worker [roles...]', 'doctor', 'list', 'status <study>', 'trials <study>', 'logs <study> <trial>'],
+  ...['export <study>', 'audit <study>', 'report <study>', 'pause <study>', 'resume <study>', 'stop <study>'],
+  ...['parallelism <study> <trials>', 'retry <study> [trial]', 'drop <study> <trial>', 'delete <study>'],
+  ...['data [folder]', 'simulate <curves>'],
+];
+
+/** What the help lists below `Commands:`, but for the help itself, without `[options]`. */
+function commandsIn(help: string): string[] {
+  const [, list = ''] = /^Commands:\n((?: .*\n)+)/m.exec(help) ?? [];
+  const usages = [...list.matchAll(/^ {2}(\w.*?) {2,}\S.*$/gm)].map(([, usage = '']) =>
+    usage.replace(' [options]', '')
+  );
+  return usages.filter((usage) => usage !== 'help [command]');
+}
+
+/** The lines below `Examples:`, each with the command it calls. */
+function examplesIn(help: string): [line: string, name: string][] {
+  const [, list = ''] = /^Examples:\n((?: .*\n)+)/m.exec(help) ?? [];
+  return [...list.matchAll(/^ {2}everband (\w+).*$/gm)].map(([line, name = '']) => [line, name]);
+}
+
 describe('the everband command', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('helps with examples and exit codes, without colours when piped', () => {
+  it('lists its commands with their arguments, and the exit codes, without colours when piped', () => {
     const { code, out } = everband('--help');
     assert.equal(code, 0);
-    for (const word of ['demo', 'plan', 'server', 'worker', 'start', 'watch', 'list', 'status', 'trials', 'logs', 'retry', 'drop', 'pause', 'resume', 'stop', 'delete', 'report', 'export', 'validate', 'init', 'doctor', 'Exit codes']) {
-      assert.match(out, new RegExp(word));
-    } // prettier-ignore
+    assert.deepEqual(commandsIn(out), commands);
+    assert.match(out, /^Exit codes: 0 done, 1 it failed, 2 the input is wrong\.$/m);
     assert.ok(!out.includes('\x1b['));
-    assert.equal(everband('strat').code, 2);
+    for (const [line, name] of examplesIn(out))
+      assert.ok(
+        commands.some((one) => one.split(' ')[0] === name),
+        line
+      );
+    const { code: wrong, err } = everband('strat');
+    assert.equal(wrong, 2);
+    assert.match(err, /^error: unknown command 'strat'\n\(Did you mean start\?\)$/m);
   });
 
   it('writes a study to start from, never over another, and plans it', () => {
@@ -112,7 +179,7 @@ describe('the everband command', function () {
     assert.equal(code, 2);
     assert.match(err, /spase.*did you mean space\?/);
     assert.match(err, /name \(is "a b"\)/);
-    assert.match(err, /scheduler\.eta \(is 1\): must be at least 2/);
+    assert.match(err, /scheduler\.eta \(is 1\): must be a whole number of 2 or more/);
     assert.match(err, /nothing was started/);
     assert.match(everband('validate', 'nowhere.yaml').err, /there is no such file/);
   });
@@ -126,7 +193,7 @@ describe('the everband command', function () {
     }
     assert.match(everband('report', 'x').err, /no record of x.*Fix:/);
     assert.match(everband('logs', 'x', 'b1-t001').err, /no log of trial.*Fix:/);
-    assert.match(everband('doctor').out, /WRONG.*server[^]*fix: everband server/);
+    assert.match(everband('doctor').out, /WRONG.*server[^]*fix: start it, or correct TEMPORAL_ADDRESS/);
   });
 
   it('has no colours when piped, under CI neither, unless asked', () => {
@@ -142,6 +209,7 @@ describe('the everband command', function () {
     ['a study name with a path in it', 'delete', '../state'],
     ['a trial with a path in it', 'logs', 'closed', '../record/study'],
     ['an unknown role', 'worker', 'trainer'],
+    ['a column without a name', 'trials', 'closed', '--columns', 'id,,value'],
     ['no number of slots', 'worker', 'train', '--slots', 'two'],
     ['an unknown fate', 'trials', 'closed', '--fate', 'lost'],
     ['neither a trial nor --failed', 'retry', 'closed'],
@@ -155,9 +223,30 @@ describe('the everband command', function () {
     });
   }
 
-  it('has examples in the help of every command', () => {
-    for (const command of ['start', 'trials', 'retry', 'worker']) {
-      assert.match(everband(command, '--help').out, new RegExp(`Examples:\n  everband ${command}\\b`));
+  it('has examples in the help of every command, with options that it has', () => {
+    let help = '';
+    const program = new Command('everband').configureOutput({ writeOut: (text) => (help += text) });
+    for (const add of [addRunCommands, addServeCommands, addInspectCommands, addOperateCommands, addDataCommands])
+      add(program);
+    addSimulateCommand(program);
+    const names = program.commands.map((command) => command.name());
+    assert.deepEqual(
+      names,
+      commands.map((one) => one.split(' ')[0])
+    );
+    for (const command of program.commands) {
+      help = '';
+      command.outputHelp();
+      const shown = examplesIn(help);
+      assert.ok(shown.length > 0, `no example of ${command.name()}`);
+      for (const [line, name] of shown) {
+        assert.equal(name, command.name(), line);
+        for (const [option] of line.matchAll(/--[\w-]+/g))
+          assert.ok(
+            command.options.some(({ long }) => long === option),
+            `${line}: there is no ${option}`
+          );
+      }
     }
   });
 
@@ -174,7 +263,10 @@ describe('the everband command', function () {
   it('says in one line that no embedded server runs, and which profile there is not', () => {
     const embedded = everbandWith({ TEMPORAL_ADDRESS: '' }, 'status', 'x');
     assert.match(embedded.err, /^no Temporal server runs here\. Fix: `everband server`/);
-    assert.match(everband('server', 'status').err, /^no embedded server runs here\. Fix: /);
+    assert.match(
+      everbandWith({ TEMPORAL_ADDRESS: '' }, 'server', 'status').err,
+      /^no embedded server runs here\. Fix: /
+    );
     const profile = everbandWith({ TEMPORAL_PROFILE: 'missing' }, 'list');
     assert.equal(profile.code, 2);
     assert.match(profile.err, /^.*missing.*Fix: TEMPORAL_PROFILE.*\n$/i);
@@ -183,7 +275,7 @@ describe('the everband command', function () {
   it('answers for a closed study out of its record, without a server', () => {
     record();
     assert.deepEqual(JSON.parse(everband('list', '--json').out), [
-      { name: 'closed', state: 'recorded', phase: 'done', best: 0.25 },
+      { name: 'closed', state: 'recorded', phase: 'done', best: 0.25, troubles: [] },
     ]);
     assert.match(everband('status', 'closed').out, /closed: done, 4 of 11 epochs[^]*best: b0-t001 loss 0\.25 at 2/);
     assert.match(everband('watch', 'closed').out, /epochs: 4 of Hyperband's 11, 7 saved \(63\.6 %\)/);
@@ -199,12 +291,12 @@ describe('the everband command', function () {
   });
 
   it('claims no saving where there is none', () => {
-    record({ predictor: 'none' });
+    record({ pruner: 'none' });
     assert.match(everband('watch', 'closed').out, /epochs: 4 of Hyperband's 11, 7 not spent \(63\.6 %\)/);
-    record({ scheduler: { type: 'asha', R: 3, eta: 3, trials: 2 }, predictor: 'none' });
+    record({ scheduler: { type: 'asha', R: 3, eta: 3, trials: 2 }, pruner: 'none' });
     assert.match(everband('watch', 'closed').out, /^epochs: 4$/m);
     assert.match(everband('status', 'closed').out, /closed: done, 4 epochs, [^]*^bracket +rung /m);
-    assert.equal(everband('trials', 'closed', '--fate', 'failed').out, 'no trial is failed\n');
+    assert.equal(everband('trials', 'closed', '--fate', 'failed').out, 'the study has no trial whose fate is failed\n');
   });
 
   it('plans what has no bound and what trains one by one', () => {
@@ -213,8 +305,8 @@ describe('the everband command', function () {
       writeFileSync(path.join(folder, 'planned.json'), JSON.stringify(study));
       return everband('plan', 'planned.json', '--epoch-seconds', '10').out;
     };
-    assert.match(plan({ scheduler: { type: 'asha', R: 9, trials: 9 } }), /^bracket +rung [^]*an estimate, no bound/);
-    const fast = plan({ scheduler: { type: 'hyperband', R: 3 }, predictor: 'fast' });
+    assert.match(plan({ scheduler: { type: 'asha', R: 9, trials: 9 } }), /^bracket +rung [^]*an estimate and no bound/);
+    const fast = plan({ scheduler: { type: 'hyperband', R: 3 }, pruner: 'fast' });
     assert.match(fast, /^b1 +0 +3 +0 +1 +- [^]*^b0 +0 +2 +0 +3 +each [^]*of training, one trial after the other/m);
   });
 
@@ -223,9 +315,79 @@ describe('the everband command', function () {
     assert.equal(everband('export', 'closed', '--out', 'results').code, 0);
     const result = (name: string) => readFileSync(path.join(folder, name), 'utf8');
     assert.match(result('results/closed.trials.csv'), /^id,bracket,.*config\.lr\r\n/);
-    assert.match(result('results/closed.curves.csv'), /b0-t001,2,0\.25\r\n/);
+    assert.match(result('results/closed.curves.csv'), /^trial,epoch,value,seconds,host,attempt\r\n/);
+    assert.match(result('results/closed.curves.csv'), /b0-t001,2,0\.25,,,\r\n/);
+    assert.deepEqual(readdirSync(path.join(folder, 'results')).sort(), [
+      ...['closed.curves.csv', 'closed.json', 'closed.trials.csv'],
+    ]);
     assert.equal(result('results/closed.json'), result('state/studies/closed/record/record.json'));
     assert.equal(everband('report', 'closed').code, 0);
     assert.match(result('closed.html'), /<html/);
+  });
+
+  it('shows every number that a trainer reported in the export, the report and the columns of trials', () => {
+    record();
+    keepEpochs();
+    const before = readFileSync(path.join(folder, 'state/studies/closed/record/record.json'), 'utf8');
+    assert.equal(everband('export', 'closed', '--out', 'numbers').code, 0);
+    const result = (name: string) => readFileSync(path.join(folder, name), 'utf8');
+    assert.match(
+      result('numbers/closed.curves.csv'),
+      /^trial,epoch,value,seconds,host,attempt,reported\.accuracy,reported\.norm\r\n[^]*^b0-t001,1,0\.5,1\.5,gpu-1,1,0\.8,null\r\nb0-t001,2,0\.25,2\.5,gpu-2,2,0\.9,3\r\n$/m
+    );
+    assert.equal(result('numbers/closed.json'), before);
+    everband('report', 'closed', '--out', 'numbers.html');
+    assert.match(result('numbers.html'), /<button type="button">norm<\/button>[^]*<td class="n">4 s<\/td>.*gpu-2/);
+
+    const columns = 'id, value,lr,accuracy,norm,seconds,host';
+    const { out } = everband('trials', 'closed', '--sort', 'value', '--columns', columns);
+    assert.deepEqual(
+      out.split('\n').map((line) => line.split(/ +/)),
+      [columns.split(/, ?/), ['b0-t001', '0.25', '0.1', '0.9', '3', '4', 'gpu-2'], ['b0-t000', '0.5', '0.1'], ['']]
+    );
+    const json = everband('trials', 'closed', '--columns', 'id,accuracy', '--json').out;
+    assert.deepEqual(JSON.parse(json), [
+      { id: 'b0-t000', accuracy: null },
+      { id: 'b0-t001', accuracy: 0.9 },
+    ]);
+    const unknown = everband('trials', 'closed', '--columns', 'id,acuracy');
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.err, /^no column is called acuracy\. .*: id, .*; parameters: lr; .*: accuracy, norm\.\n$/);
+    const help = everband('trials', '--help').out.replace(/\s+/g, ' ');
+    assert.match(
+      help,
+      /--columns <names> .*Columns: id, fate, epochs, value, config, lineage, late, seconds, host, every/
+    );
+  });
+
+  it('shows the schedule behind the best of a population, and the lineage of its trials', () => {
+    record();
+    const file = path.join(folder, 'state/studies/closed/record/record.json');
+    const closed = JSON.parse(readFileSync(file, 'utf8')) as StudyRecord;
+    const schedule = [
+      { from: 0, to: 1, config: { lr: 0.1 } },
+      { from: 1, to: 2, config: { lr: 0.2 } },
+    ];
+    const [first, second] = closed.trials;
+    assert.ok(first && second && closed.result.best);
+    const lineage = [{ epoch: 1, donor: 'b0-t000', config: { lr: 0.2 } }];
+    const { best } = closed.result;
+    const grown = {
+      ...closed,
+      trials: [first, { ...second, lineage }],
+      result: { ...closed.result, best: { ...best, config: { lr: 0.2 }, schedule } },
+    };
+    writeFileSync(file, canonicalJson(grown));
+    const shown = /^epochs +configuration\n1-1 +\{"lr":0\.1\}\n2-2 +\{"lr":0\.2\}$/m;
+    assert.match(everband('status', 'closed').out, /its schedule.*everband trials closed --columns id,value,lineage/);
+    assert.match(everband('status', 'closed').out, shown);
+    assert.match(everband('watch', 'closed').out, /^\{"lr":0\.2\}\nthe last of its schedule:$/m);
+    assert.match(everband('watch', 'closed').out, shown);
+    assert.match(everband('trials', 'closed', '--columns', 'id,lineage').out, /^b0-t000\nb0-t001 +b0-t000 at 1$/m);
+    assert.equal(everband('export', 'closed', '--out', 'grown').code, 0);
+    const table = readFileSync(path.join(folder, 'grown/closed.lineage.csv'), 'utf8');
+    assert.equal(table, 'trial,epoch,donor,donorEpoch,config.lr\r\nb0-t001,1,b0-t000,1,0.2\r\n');
+    const steps = readFileSync(path.join(folder, 'grown/closed.schedule.csv'), 'utf8');
+    assert.equal(steps, 'from,to,config.lr\r\n0,1,0.1\r\n1,2,0.2\r\n');
   });
 });

@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { checkCurves, cifarCsv, curveSets, fetchCurves, ptbCsv } from '../../scripts/data.js';
-import { dataFolder } from '../harness.js';
-
-const cli = fileURLToPath(new URL('../../dist/scripts/everband.js', import.meta.url));
+import { cli, dataFolder, runCommand, type Printed } from '../harness.js';
 
 /** cifar10.csv as its repository has it: column by column, epochs counted from 0. */
 function asJson(csv: string): string {
@@ -128,15 +124,9 @@ describe('everband data', function () {
   });
 
   /** Runs the command as a process, which the server here can answer meanwhile. */
-  async function everband(env: NodeJS.ProcessEnv, ...args: string[]) {
+  function everband(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Printed> {
     const own = { ...process.env, EVERBAND_HOME: folder, EVERBAND_DATA: undefined, ...env };
-    const child = spawn(process.execPath, [cli, 'data', ...args], { env: own, stdio: ['ignore', 'pipe', 'pipe'] });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-    const [code] = (await once(child, 'close')) as [number];
-    return { code, out, err };
+    return runCommand(cli, ['data', ...args], { env: own });
   }
 
   it('is a command: into a folder, checking EVERBAND_DATA, offline', async function () {

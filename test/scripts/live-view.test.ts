@@ -24,7 +24,7 @@ describe('the view of a running study', function () {
 
   it('tells of the trials of ASHA, whose epochs no plan bounds', async () => {
     const out = await started('asha', { scheduler: { type: 'asha', R: 9, eta: 3, trials: 30 } });
-    assert.match(out, /^best so far [\d.]+ at \d \(\d+ epochs, \d+\/30 trials\)$/m);
+    assert.match(out, /^best so far [\d.]+ of b2-t\d+ at \d \(\d+ epochs, \d+\/30 trials\)$/m);
     assert.match(out, /^b2 rung 0: 30 trials to 1, best [\d.]+, \d+ promoted \(\d+ epochs, 30\/30 trials\)$/m);
     assert.match(out, /^epochs: \d+$/m);
     assert.doesNotMatch(out, /round|saved|not spent| of +at /);

@@ -13,8 +13,8 @@ import {
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { serverInfo, startServer, stateFileProblem, stopServer } from '../../scripts/server.js';
-import { acquireTemporalCli, cachedCli } from '../../scripts/temporal-cli.js';
+import { serverInfo, startServer, stateFileProblem, stopServer } from '../../cluster/server.js';
+import { acquireTemporalCli, cachedCli } from '../../cluster/temporal-cli.js';
 import { Cluster, sleep } from '../harness.js';
 
 describe('the embedded server', function () {

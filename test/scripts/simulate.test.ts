@@ -13,14 +13,14 @@ import { madeUpCurves, setting } from '../simulate/curves.js';
 const cli = fileURLToPath(new URL('../../dist/scripts/everband.js', import.meta.url));
 
 describe('everband simulate', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const folder = mkdtempSync(path.join(os.tmpdir(), 'everband-simulate-'));
   const table = madeUpCurves(80, 27);
   before(() => {
     const head = ['lr', ...Array.from({ length: 27 }, (_, e) => `loss_${e + 1}`)];
     const lines = table.rows.map((row, i) => [row['lr'], ...(table.values[i] ?? [])].join(','));
     writeFileSync(path.join(folder, 'curves.csv'), [head.join(','), ...lines].join('\n'));
-    const study = { name: 'own', scheduler: { type: 'hyperband', R: 27, eta: 3 }, predictor: 'median' };
+    const study = { name: 'own', scheduler: { type: 'hyperband', R: 27, eta: 3 }, pruner: 'median' };
     const trainer = { replay: './curves.csv', columns: 'loss_', secondsPerEpoch: 9 };
     writeFileSync(path.join(folder, 'study.json'), JSON.stringify({ ...study, trainer, parallelism: 3 }));
   });
@@ -104,7 +104,7 @@ describe('everband simulate', function () {
     writeFileSync(path.join(folder, name), JSON.stringify(study));
     return name;
   };
-  const swift = (model: object) => ({ predictor: { type: 'swift', minCurves: 4, model } });
+  const swift = (predictor: object) => ({ pruner: { type: 'swift', minCurves: 4, predictor } });
   const stoppedBy = (name: string, ...more: string[]) => {
     const args = ['--seeds', '2', '--no-match', '--json', '--jobs', '1', '--algorithms', 'study', ...more];
     const { code, out, err } = simulate(name, ...args);
@@ -119,22 +119,23 @@ describe('everband simulate', function () {
     assert.match(dwave.err, /dwave\.json: D-Wave is not simulated; the embedded simulated annealer answers for it\n/);
     assert.equal(embedded.err, '');
     assert.deepEqual(dwave.runs, embedded.runs);
-    assert.ok((dwave.runs as { modelsTrained: number }[]).every((run) => run.modelsTrained > 0));
+    assert.ok((dwave.runs as { predictorsTrained: number }[]).every((run) => run.predictorsTrained > 0));
   });
 
-  it('refuses a study whose model it cannot ask, and still compares others on its curves', () => {
+  it('refuses a study whose predictor it cannot ask, and still compares others on its curves', () => {
     const name = written('activity.json', swift({ type: 'activity', taskQueue: 'mine' }));
     const { code, out, err } = simulate(name, '--seeds', '1', '--no-match');
     assert.deepEqual([code, out], [2, '']);
-    assert.match(err, /activity\.json: its model is an activity of task queue mine, which no simulation asks\. Fix: /);
+    assert.match(
+      err,
+      /activity\.json: its predictor is an activity of task queue mine, which no simulation asks\. Fix: /
+    );
     assert.equal(simulate(name, '--seeds', '1', '--no-match', '--algorithms', 'swift:d=4').code, 0);
   });
 
   it('takes a study file with another R and eta', () => {
     const { maxBudget, runs } = stoppedBy('study.json', '--R', '9', '--eta', '2');
-    const plan = stoppedBy(
-      written('nine.json', { scheduler: { type: 'hyperband', R: 9, eta: 2 }, predictor: 'median' })
-    );
+    const plan = stoppedBy(written('nine.json', { scheduler: { type: 'hyperband', R: 9, eta: 2 }, pruner: 'median' }));
     assert.equal(maxBudget, 9);
     assert.deepEqual(
       runs.map((run) => ({ ...run, seconds: 0, busy: 0 })),
@@ -151,7 +152,7 @@ describe('everband simulate', function () {
     refused(/say which columns .* it has --columns loss_ \(27 epochs\)/, 'curves.csv');
     refused(/has no columns "acc_<epoch>"/, 'curves.csv', '--columns', 'acc_');
     refused(/missing\.csv: there is no such file/, 'missing.csv', '--columns', 'loss_');
-    writeFileSync(path.join(folder, 'broken.json'), '{"format": "everband-record/1", ');
+    writeFileSync(path.join(folder, 'broken.json'), '{"format": "everband-record/2", ');
     refused(/broken\.json is no JSON: /, 'broken.json');
     writeFileSync(path.join(folder, 'ragged.csv'), 'loss_1,loss_2\n1,2\n1\n');
     refused(/ragged\.csv is no CSV: /, 'ragged.csv', '--columns', 'loss_');

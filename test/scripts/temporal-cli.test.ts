@@ -16,9 +16,9 @@ import type net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { acquireTemporalCli, cachedCli, lock } from '../../scripts/temporal-cli.js';
+import { acquireTemporalCli, cachedCli, lock } from '../../cluster/temporal-cli.js';
 
-const source = fileURLToPath(new URL('../../scripts/temporal-cli.ts', import.meta.url));
+const source = fileURLToPath(new URL('../../cluster/temporal-cli.ts', import.meta.url));
 const works = `#!/bin/sh\necho 'temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)'\n`;
 /** A `go` that takes a while and leaves a mark for each build. */
 const slowGo = `#!/bin/sh
@@ -135,7 +135,7 @@ describe('acquiring the Temporal CLI', function () {
     program(path.join(bin, 'go'), noGo);
     await assert.rejects(acquireTemporalCli(say), ({ message }: Error) => {
       const order =
-        /TEMPORAL_ADDRESS is not set[^]*not on PATH[^]*not in the cache[^]*official download: skipped[^]*build with Go: Go is not installed/;
+        /no cluster is named[^]*not on PATH[^]*not in the cache[^]*official download: skipped[^]*build with Go: Go is not installed/;
       assert.match(message, order);
       assert.equal(message.split('\n').filter((line) => line.startsWith('Fix: ')).length, 1);
       return true;

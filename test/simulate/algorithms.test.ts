@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { planStudy } from '../../core/plan.js';
+import { planOf } from '../../core/study.js';
 import { algorithmNames, algorithms, endless, studyOf, yardstick } from '../../simulate/algorithms.js';
 import { setting } from './curves.js';
 
@@ -16,8 +16,7 @@ describe('algorithms by name', () => {
     const { epochs, trials } = yardstick(81, 3);
     assert.deepEqual([epochs, trials], [1581, 143]);
     const plan = (name: string) => {
-      const { scheduler, predictor } = studyOf(name, setting(81, 3));
-      return planStudy(scheduler, predictor);
+      return planOf(studyOf(name, setting(81, 3))).table();
     };
     assert.equal(plan('full').trials, 143);
     assert.equal(plan('random').epochs, 19 * 81);
@@ -29,17 +28,17 @@ describe('algorithms by name', () => {
   });
 
   it('take settings after a colon', () => {
-    const swift = studyOf('swift:d=5:k=1:model=last:eta=4', setting(81, 3));
-    assert.deepEqual(swift.predictor, {
+    const swift = studyOf('swift:d=5:k=1:predictor=last:eta=4', setting(81, 3));
+    assert.deepEqual(swift.pruner, {
       type: 'swift',
-      model: { type: 'last' },
+      predictor: { type: 'last' },
       minCurves: 5,
       completeShare: 1,
       decisionPoint: 0.5,
     });
     assert.equal(swift.scheduler.type === 'hyperband' && swift.scheduler.eta, 4);
-    const quantum = studyOf('quantum-swift:reads=10', setting(81, 3)).predictor;
-    assert.ok(quantum.type === 'swift' && quantum.model.type === 'annealer' && quantum.model.reads === 10);
+    const quantum = studyOf('quantum-swift:reads=10', setting(81, 3)).pruner;
+    assert.ok(quantum.type === 'swift' && quantum.predictor.type === 'annealer' && quantum.predictor.reads === 10);
     assert.equal(studyOf('bohb:wave=3', setting(81, 3)).sampler.type, 'tpe');
   });
 
@@ -50,8 +49,9 @@ describe('algorithms by name', () => {
     refused('study', /there is no "study": the curves are those of no study file/);
     refused('asha:d=3', /"d=3" is no setting; asha has eta, trials, r/);
     refused('swift:d', /"d" is no setting/);
-    refused('swift:d=1', /swift:d=1: predictor\.minCurves: d must be at least 2/);
-    refused('hyperband:eta=1.5', /scheduler\.eta: must be a whole number/);
+    refused('swift:model=last', /model is called predictor now: write predictor=last/);
+    refused('swift:d=1', /swift:d=1: pruner\.minCurves: must be a whole number of 2 or more/);
+    refused('hyperband:eta=1.5', /scheduler\.eta: must be a whole number of 2 or more/);
     refused('hyperband:eta=x', /scheduler\.eta/);
   });
 

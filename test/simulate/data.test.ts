@@ -47,7 +47,7 @@ describe('recorded data sets', function () {
       file: 'taskset',
     };
     const algorithms = algorithmNames.map((name) =>
-      studyOf(name, setting).predictor.type === 'swift' ? `${name}:d=5` : name
+      studyOf(name, setting).pruner.type === 'swift' ? `${name}:d=5` : name
     );
     const compared = comparison({ setting, table, cluster, algorithms, seeds: 1, follow: algorithms });
     const runs = await runComparison(compared, { jobs: 1 });

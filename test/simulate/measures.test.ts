@@ -56,13 +56,31 @@ describe('measures of a run', () => {
     assert.equal(stops(4, 't1', 't3'), 1, 'the last round has one place');
   });
 
-  it('no stop is wrong that leaves the outcome of every round alone', async () => {
+  it('no stop is wrong where curves never cross; where the last epoch turns the order around, that of the best is', async () => {
+    const places = Array.from({ length: 60 }, (_, row) => row / 60);
+    const turned = { ...flat(...places), values: places.map((place) => [place, place, place, 1 - place]) };
+    const { pruner } = studyOf('median', setting(4, 2));
+    const study = { ...studyOf('full:trials=60', setting(4, 2)), pruner };
+    const straight = await measured(study, flat(...places));
+    assert.ok(straight.stopped > 10 && straight.stopped < 60, `${straight.stopped} stopped`);
+    assert.deepEqual([straight.wrongStops, straight.rank, straight.trials], [0, 1, 60]);
+    const { wrongStops: wrong, stopped, rank } = await measured(study, turned);
+    assert.deepEqual([wrong, stopped], [1, straight.stopped]);
+    assert.ok(rank !== null && rank > 1, `rank ${rank}`);
+  });
+
+  it('epochs, stops and models are those of the rule that ran', async () => {
     const table = madeUpCurves(80, 27);
-    const study = studyOf('median', setting(27, 3));
-    const { wrongStops: wrong, stopped, modelsTrained } = await measured(study, table);
-    assert.ok(stopped > 10 && wrong <= stopped, `${wrong} of ${stopped}`);
-    assert.equal(modelsTrained, 0);
-    const swift = await measured(studyOf('swift:d=4', setting(27, 3)), table);
-    assert.ok(swift.modelsTrained > 0 && swift.epochs < 388);
+    const of = async (algorithm: string) => {
+      const { epochs, stopped, predictorsTrained, trials } = await measured(studyOf(algorithm, setting(27, 3)), table);
+      return { epochs, stopped, predictorsTrained, trials };
+    };
+    assert.deepEqual(await of('hyperband'), { epochs: 357, stopped: 0, predictorsTrained: 0, trials: 49 });
+    const median = await of('median');
+    const swift = await of('swift:d=4');
+    assert.deepEqual([median.trials, median.predictorsTrained, swift.trials], [49, 0, 49]);
+    for (const { epochs, stopped } of [median, swift]) assert.ok(stopped > 0 && epochs < 357, `${stopped}, ${epochs}`);
+    // One model a round at most, and none before there are four curves.
+    assert.ok(swift.predictorsTrained > 0 && swift.predictorsTrained <= 10, `${swift.predictorsTrained} models`);
   });
 });

@@ -66,7 +66,7 @@ const wrong: [what: string, yaml: string, path: string, rule: RegExp, suggestion
   ],
   [
     'a misspelt parameter of a condition',
-    'space: {optimiser: {fixed: x}, a: {fixed: 1, when: {parameter: optimizer, in: [x]}}}',
+    'space: {a: {fixed: 1, when: {parameter: optimizer, in: [x]}}, optimiser: {fixed: x}}',
     'space.a.when.parameter',
     /no such parameter/,
     'optimiser',
@@ -93,12 +93,22 @@ const wrong: [what: string, yaml: string, path: string, rule: RegExp, suggestion
   ['a scheduler in one word', 'scheduler: hyperband', 'scheduler', /a mapping with a type of hyperband/],
   ['a number for a sampler', 'sampler: 3', 'sampler', /a mapping with a type of random/],
   ['a sampler without a type', 'sampler: {wave: 3}', 'sampler.type', /missing: must be one of random/],
-  ['a model without a type', 'predictor: {type: swift, model: {}}', 'predictor.model.type', /missing: must be one of/],
-  ['a number for a model', 'predictor: {type: swift, model: 3}', 'predictor.model', /a mapping with a type of svr/],
+  [
+    'a predictor without a type',
+    'pruner: {type: swift, predictor: {}}',
+    'pruner.predictor.type',
+    /missing: must be one of/,
+  ],
+  [
+    'a number for a predictor',
+    'pruner: {type: swift, predictor: 3}',
+    'pruner.predictor',
+    /a mapping with a type of svr/,
+  ],
   [
     'a misspelt fallback',
-    'predictor: {type: swift, model: {type: annealer, fallback: isotonc}}',
-    'predictor.model.fallback',
+    'pruner: {type: swift, predictor: {type: annealer, fallback: isotonc}}',
+    'pruner.predictor.fallback',
     /must be one of svr, /,
     'isotonic',
   ],
@@ -139,10 +149,10 @@ const wrong: [what: string, yaml: string, path: string, rule: RegExp, suggestion
     /at most 3: there are no more at R = 9, eta = 3/,
   ],
   [
-    'another model for quantum-swift',
-    'predictor: {type: quantum-swift, model: svr}',
-    'predictor.model',
-    /quantum-swift is Swift with the model annealer/,
+    'another predictor for quantum-swift',
+    'pruner: {type: quantum-swift, predictor: svr}',
+    'pruner.predictor',
+    /Quantum-Swift is swift with the predictor annealer/,
   ],
   ['the metric epoch', 'objective: {metric: epoch}', 'objective.metric', /must not be epoch or checkpoint/],
   ['the metric checkpoint', 'objective: {metric: checkpoint}', 'objective.metric', /must not be epoch or checkpoint/],
@@ -178,15 +188,15 @@ describe('problems of a study file', () => {
     const junk = [null, 3, -1, 1.5, 'junk', '', true, [], [3], {}, { junk: 1 }, { type: 'junk' }, { type: 3 }, NaN];
     const paths = ['name', 'seed', 'objective', 'objective.metric', 'objective.mode', 'space', 'space.lr'];
     paths.push('space.lr.float', 'space.lr.when', 'space.lr.step', 'sampler', 'scheduler', 'scheduler.R');
-    paths.push('scheduler.eta', 'scheduler.brackets', 'scheduler.order', 'scheduler.iterations', 'predictor');
+    paths.push('scheduler.eta', 'scheduler.brackets', 'scheduler.order', 'scheduler.iterations', 'pruner');
     paths.push('trainer', 'trainer.command', 'trainer.cwd', 'trainer.env', 'parallelism', 'training', 'limits');
     paths.push('training.parkSeconds', 'training.attempts', 'limits.epochs', 'limits.target', 'limits.deadlineSeconds');
-    paths.push('tryFirst', 'budgetUnit', 'schemaVersion', 'predictor.model', 'predictor.fallback');
+    paths.push('tryFirst', 'budgetUnit', 'schemaVersion', 'pruner.predictor', 'pruner.fallback');
     const files = paths.flatMap((at) =>
       junk.map((value) => {
         const file = structuredClone({
           ...base,
-          predictor: { type: 'swift' },
+          pruner: { type: 'swift' },
           limits: {},
           training: {},
           objective: {},
@@ -216,11 +226,11 @@ space: {a: {float: [2, 1]}, b: {float: [0.1, 1], logg: true}, c: {flaot: [0, 1]}
 scheduler: {type: hyperband, R: 2, eta: 3, ordre: together}
 sampler: {type: tpe}
 tryFirst: [{a: 1, b: 5}]
-predictor: {type: swift, minCurves: 1}
+pruner: {type: swift, minCurves: 1}
 metrc: loss`;
     assert.deepEqual(pathsOf(yaml).sort(), [
       'metrc',
-      'predictor.minCurves',
+      'pruner.minCurves',
       'scheduler.maxBudget',
       'scheduler.order',
       'scheduler.ordre',
@@ -259,6 +269,26 @@ metrc: loss`;
       'tryFirst.0',
       'tryFirst.1',
     ]);
+    const later = 'b: {fixed: 1, when: {parameter: c, in: [9]}}, c: {float: [2, 1]}, a: {int: [1, 3]}';
+    assert.deepEqual(pathsOf(`{space: {${later}}, tryFirst: [{a: 1}, {a: 9}]}`), ['space.c', 'tryFirst.1']);
+    const sound = 'b: {fixed: 1, when: {parameter: c, in: [2]}}, c: {int: [1, 3]}';
+    assert.deepEqual(pathsOf(`{space: {${sound}}, tryFirst: [{c: 2, b: 7}, {c: 2, b: 1}]}`), ['tryFirst.0']);
+  });
+
+  it('names every circle of conditions once, and judges nothing by its parameters', () => {
+    const on = (name: string) => `{fixed: 1, when: {parameter: ${name}, in: [1]}}`;
+    const space = `d: ${on('c')}, c: ${on('b')}, b: ${on('a')}, a: ${on('c')}, e: ${on('e')}, f: {int: [1, 3]}`;
+    const study = `{space: {${space}}, sampler: grid, tryFirst: [{f: 1, c: 5}, {f: 9, d: 1}]}`;
+    assert.deepEqual(pathsOf(study), ['space.a.when.parameter', 'space.e.when.parameter', 'tryFirst.1']);
+    assert.deepEqual(
+      problemsOf(study)
+        .slice(0, 2)
+        .map(({ value, rule }) => [value, rule]),
+      [
+        ['c', 'the conditions of a -> c -> b -> a go in a circle: none of these parameters would ever be active'],
+        ['e', 'the conditions of e -> e go in a circle: none of these parameters would ever be active'],
+      ]
+    );
   });
 
   it('takes what is next to wrong', () => {
@@ -266,19 +296,20 @@ metrc: loss`;
       'scheduler: {type: asha, R: 3, eta: 3, trials: 9}',
       'scheduler: {type: successiveHalving, R: 3, eta: 3, trials: 9}',
       'scheduler: {type: hyperband, R: 9, brackets: 3}',
-      'predictor: {type: quantum-swift, model: annealer}',
-      'predictor: {type: quantum-swift, model: {type: annealer, reads: 10}}',
+      'pruner: {type: quantum-swift, predictor: annealer}',
+      'pruner: {type: quantum-swift, predictor: {type: annealer, reads: 10}}',
       'objective: {metric: error}',
       'space: {a: {float: [0.2, 0.3], step: 0.1}, b: {int: [3, 3]}, c: {float: [1, 1], step: 1}}',
       'space: {b: {int: [1, 9], step: 2}, a: {fixed: 1, when: {parameter: b, in: [3, 9]}}}',
+      'space: {a: {fixed: 1, when: {parameter: b, in: [3, 9]}}, b: {int: [1, 9], step: 2}}',
     ]) {
       assert.deepEqual(problemsOf(yaml), [], yaml);
     }
   });
 
-  it('tells editors which model quantum-swift has', () => {
-    const known = (model: unknown) =>
-      editorSchema.safeParse({ ...base, predictor: { type: 'quantum-swift', model } }).success;
+  it('tells editors which predictor quantum-swift has', () => {
+    const known = (predictor: unknown) =>
+      editorSchema.safeParse({ ...base, pruner: { type: 'quantum-swift', predictor } }).success;
     assert.ok(known('annealer') && known({ type: 'annealer' }) && known(undefined));
     assert.ok(!known('svr') && !known({ type: 'svr' }));
   });

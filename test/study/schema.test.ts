@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { plainModels } from '../../core/predictors/models.js';
-import type { PlainModel, Study } from '../../core/study.js';
+import type { Option } from '../../core/options.js';
+import { plainPredictors, predictors } from '../../core/predictors/index.js';
+import { pruners } from '../../core/pruners/index.js';
+import { samplers } from '../../core/samplers/index.js';
+import { schedulers } from '../../core/schedulers/index.js';
+import type { PlainPredictor, Study } from '../../core/study.js';
 import { studyJsonSchema } from '../../study/json-schema.js';
 import { nearest } from '../../study/nearest.js';
 import { parseStudy } from '../../study/parse.js';
@@ -62,7 +66,7 @@ describe('study schema', () => {
         iterations: 1,
       },
       budgetUnit: 'epochs',
-      predictor: { type: 'none' },
+      pruner: { type: 'none' },
       trainer: { type: 'module', module: path.join(baseDir, 'train.ts') },
       parallelism: 8,
       training: {
@@ -91,7 +95,7 @@ describe('study schema', () => {
         width: { type: 'int', low: 1, high: 64, log: true },
       },
       scheduler: { type: 'hyperband', R: 27, eta: 3 },
-      predictor: 'swift',
+      pruner: 'swift',
       trainer: { command: ['python3', 'train.py'], env: { A: '1' } },
       training: { parkSeconds: '10m', backoffSeconds: '30s', epochTimeoutSeconds: '2h', graceSeconds: 1.5 },
       limits: { deadlineSeconds: '1d' },
@@ -106,9 +110,9 @@ describe('study schema', () => {
     });
     assert.deepEqual(Object.keys(study.space), ['layers', 'opt', 'momentum', 'epochs', 'width']);
     assert.equal(study.scheduler.maxBudget, 27);
-    assert.deepEqual(study.predictor, {
+    assert.deepEqual(study.pruner, {
       type: 'swift',
-      model: { type: 'svr' },
+      predictor: { type: 'svr' },
       minCurves: 15,
       completeShare: 0.5,
       decisionPoint: 0.5,
@@ -171,18 +175,18 @@ describe('study schema', () => {
     good({ ...small(), sampler: 'random', scheduler: { type: 'hyperband', R: 27, order: 'together' } });
   });
 
-  it('takes every model of the table, and no other', () => {
-    const types = Object.keys(plainModels) as PlainModel['type'][];
+  it('takes every predictor of the table, and no other', () => {
+    const types = Object.keys(plainPredictors) as PlainPredictor['type'][];
     assert.ok(types.length > 0);
     for (const type of types) {
-      const raw = { ...small(), predictor: { type: 'swift', model: type } };
-      const { predictor } = good(raw);
-      assert.deepEqual(predictor.type === 'swift' && predictor.model, { type });
+      const raw = { ...small(), pruner: { type: 'swift', predictor: type } };
+      const { pruner } = good(raw);
+      assert.deepEqual(pruner.type === 'swift' && pruner.predictor, { type });
       assert.ok(editorSchema.safeParse(raw).success, type);
-      const fallback = { ...small(), predictor: { type: 'swift', model: { type: 'annealer', fallback: type } } };
+      const fallback = { ...small(), pruner: { type: 'swift', predictor: { type: 'annealer', fallback: type } } };
       assert.ok(good(fallback));
     }
-    const [{ rule }] = bad({ ...small(), predictor: { type: 'swift', model: 'oracle' } }) as [Problem];
+    const [{ rule }] = bad({ ...small(), pruner: { type: 'swift', predictor: 'oracle' } }) as [Problem];
     assert.equal(rule, `must be one of ${[...types, 'annealer', 'activity'].join(', ')}`);
   });
 
@@ -190,7 +194,7 @@ describe('study schema', () => {
     const raws = [
       small(),
       replay(),
-      { ...small(), trainer: { command: 'a b' }, predictor: 'swift', limits: { epochs: 5, target: -1 } },
+      { ...small(), trainer: { command: 'a b' }, pruner: 'swift', limits: { epochs: 5, target: -1 } },
       { ...small(), trainer: { activity: 'fit', taskQueue: 'q' }, tryFirst: [{ lr: 0.01 }], sampler: 'grid' },
       { ...small(), scheduler: { type: 'bohb', R: 27 } },
       { ...small(), scheduler: { type: 'successiveHalving', trials: 9, maxBudget: 9 } },
@@ -228,7 +232,7 @@ describe('study schema', () => {
       space: { lr: { float: [0, 'x'], logg: true } },
       schedular: {},
       scheduler: { type: 'hyperband', maxBudget: 81, eta: 1.5 },
-      predictor: { type: 'swift', minCurves: 1 },
+      pruner: { type: 'swift', minCurves: 1 },
       trainer: { module: './train.ts' },
       parallelism: 10_001,
       training: { parkSeconds: 'soon', atempts: 2 },
@@ -241,7 +245,7 @@ describe('study schema', () => {
       'space.lr.logg',
       'schedular',
       'scheduler.eta',
-      'predictor.minCurves',
+      'pruner.minCurves',
       'parallelism',
       'training.parkSeconds',
       'training.atempts',
@@ -257,14 +261,14 @@ describe('study schema', () => {
     assert.doesNotThrow(() => JSON.stringify(problems));
   });
 
-  const swift = { predictor: 'swift' };
+  const swift = { pruner: 'swift' };
   const asha = { scheduler: { type: 'asha', R: 9, trials: 20 } };
   const dwave = { type: 'annealer', solver: 'dwave', maxQpuSeconds: 1 };
   const hyperband = (more: Raw) => ({ scheduler: { type: 'hyperband', maxBudget: 81, ...more } });
   const spaceOf = (lr: unknown) => ({ space: { lr } });
   const refused: [string, Raw, string, RegExp?][] = [
-    ['eta 1', hyperband({ eta: 1 }), 'scheduler.eta', /at least 2/],
-    ['eta 2.5', hyperband({ eta: 2.5 }), 'scheduler.eta', /whole|int/],
+    ['eta 1', hyperband({ eta: 1 }), 'scheduler.eta', /2 or more/],
+    ['eta 2.5', hyperband({ eta: 2.5 }), 'scheduler.eta', /must be a whole number of 2 or more/],
     ['R below r_min', hyperband({ minBudget: 100 }), 'scheduler.maxBudget', /at least minBudget/],
     ['a single rung', hyperband({ minBudget: 28 }), 'scheduler.maxBudget', /eta \* minBudget = 84/],
     ['R and maxBudget', hyperband({ R: 81 }), 'scheduler.R', /one of the two/],
@@ -273,7 +277,7 @@ describe('study schema', () => {
       'unknown scheduler',
       { scheduler: { type: 'ashaa' } },
       'scheduler.type',
-      /hyperband, successiveHalving, full, asha, bohb/,
+      /hyperband, successiveHalving, full, asha, populationBased, asyncPopulationBased, bohb/,
     ],
     ['no scheduler', { scheduler: undefined }, 'scheduler', /missing/],
     ['log from 0', spaceOf({ float: [0, 1], log: true }), 'space.lr.low', /above 0/],
@@ -285,9 +289,17 @@ describe('study schema', () => {
     ['no values', spaceOf({ choice: [] }), 'space.lr.values'],
     ['not a number', spaceOf({ float: [0, NaN] }), 'space.lr.high'],
     [
-      'condition on a later parameter',
-      { space: { a: { float: [0, 1], when: { parameter: 'b', in: [1] } }, b: { choice: [1] } } },
+      'conditions in a circle',
+      {
+        space: {
+          b: { choice: [1], when: { parameter: 'a', in: [1] } },
+          a: { choice: [1], when: { parameter: 'b', in: [1] } },
+          c: { choice: [1], when: { parameter: 'a', in: [1] } },
+        },
+        tryFirst: [{ a: 1, b: 1 }],
+      },
       'space.a.when.parameter',
+      /a -> b -> a/,
     ],
     [
       'condition on an unknown parameter',
@@ -314,34 +326,49 @@ describe('study schema', () => {
     ],
     [
       'a cost without a price',
-      { predictor: { type: 'swift', model: { ...dwave, maxQpuCost: 10 } } },
-      'predictor.model.maxQpuCost',
+      { pruner: { type: 'swift', predictor: { ...dwave, maxQpuCost: 10 } } },
+      'pruner.predictor.maxQpuCost',
       /needs both/,
     ],
-    ['too many ASHA trials', { scheduler: { ...asha.scheduler, trials: 50_000 } }, 'scheduler.trials', /40000/],
+    ['too many ASHA trials', { scheduler: { ...asha.scheduler, eta: 2, trials: 60_000 } }, 'scheduler.trials', /37500/],
+    ['a huge bracket', hyperband({ maxBudget: 59_049 }), 'scheduler', /bracket b10 has 59,049 trials: at most 20,000/],
     [
-      'too many ASHA trials with a predictor',
-      { scheduler: { ...asha.scheduler, trials: 20_000 }, predictor: 'swift' },
-      'scheduler.trials',
-      /10000/,
+      'what ASHA ignores of a pruner',
+      { ...asha, pruner: { type: 'swift', completeShare: 0.25 } },
+      'pruner.completeShare',
+      /has no meaning with ASHA/,
     ],
-    ['fast with asha', { ...asha, predictor: 'fast' }, 'predictor', /never waits/],
+    ['what ASHA ignores of a sampler', { ...asha, sampler: { type: 'tpe', wave: 4 } }, 'sampler.wave', /with ASHA/],
+    ['the old key predictor', { predictor: 'swift' }, 'predictor', /is called pruner now.* write pruner: /],
+    ['the old key model', { pruner: { type: 'swift', model: 'last' } }, 'pruner.model', /is called predictor now/],
+    [
+      'Fast-Hyperband with rounds too long for a message',
+      { scheduler: { type: 'full', trials: 1000, maxBudget: 81 }, pruner: 'fast' },
+      'pruner',
+      /a round of 81,000 epochs, trial by trial/,
+    ],
+    ['fast with asha', { ...asha, pruner: 'fast' }, 'pruner', /ASHA has no rounds/],
     ['asha without an end', { ...asha, scheduler: { ...asha.scheduler, trials: 'untilLimit' } }, 'scheduler.trials'],
     ['asha of one rung', { ...asha, scheduler: { ...asha.scheduler, R: 1 } }, 'scheduler.maxBudget'],
-    ['d of 1', { predictor: { type: 'swift', minCurves: 1 } }, 'predictor.minCurves', /at least 2/],
-    ['no such model', { predictor: { type: 'swift', model: 'oracle' } }, 'predictor.model.type', /extra-trees/],
-    ['a QPU for fast', { predictor: { type: 'fast', model: dwave } }, 'predictor.model.solver', /hundreds of models/],
+    ['d of 1', { pruner: { type: 'swift', minCurves: 1 } }, 'pruner.minCurves', /2 or more/],
+    ['no such predictor', { pruner: { type: 'swift', predictor: 'oracle' } }, 'pruner.predictor.type', /extra-trees/],
+    [
+      'a QPU for fast',
+      { pruner: { type: 'fast', predictor: dwave } },
+      'pruner.predictor.solver',
+      /hundreds of predictors/,
+    ],
     [
       'a QPU account for nobody',
-      { predictor: { type: 'swift', model: { ...dwave, solver: 'simulated' } } },
-      'predictor.model.maxQpuSeconds',
+      { pruner: { type: 'swift', predictor: { ...dwave, solver: 'simulated' } } },
+      'pruner.predictor.maxQpuSeconds',
     ],
     [
       'a QPU account with brackets together',
-      { ...hyperband({ order: 'together' }), predictor: { type: 'swift', model: dwave } },
-      'predictor.model.maxQpuSeconds',
+      { ...hyperband({ order: 'together' }), pruner: { type: 'swift', predictor: dwave } },
+      'pruner.predictor.maxQpuSeconds',
     ],
-    ['swift without rungs', { ...swift, scheduler: { type: 'full', trials: 3, maxBudget: 3 } }, 'predictor'],
+    ['swift without rungs', { ...swift, scheduler: { type: 'full', trials: 3, maxBudget: 3 } }, 'pruner'],
     ['grid and replay', { ...replay(), sampler: 'grid' }, 'sampler.type', /random and tpe/],
     ['sobol and replay', { ...replay(), sampler: 'sobol' }, 'sampler.type', /random and tpe/],
     [
@@ -350,7 +377,7 @@ describe('study schema', () => {
         sampler: 'sobol',
         space: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`p${i}`, { float: [0, 1] }])),
       },
-      'sampler.type',
+      'sampler',
       /64 dimensions, the space 65/,
     ],
     [
@@ -365,10 +392,15 @@ describe('study schema', () => {
       'scheduler.order',
       /BOHB.*timing/,
     ],
-    ['bohb with a grid', { scheduler: { type: 'bohb', R: 27 }, sampler: 'grid' }, 'sampler', /Hyperband with .* tpe/],
+    [
+      'bohb with a grid',
+      { scheduler: { type: 'bohb', R: 27 }, sampler: 'grid' },
+      'sampler',
+      /BOHB is hyperband with the sampler tpe/,
+    ],
     ['bohb with sobol', { scheduler: { type: 'bohb', R: 27 }, sampler: { type: 'sobol' } }, 'sampler', /hyperband/],
     ['bohb with random', { scheduler: { type: 'bohb', R: 27 }, sampler: 'random' }, 'sampler', /hyperband/],
-    ['bohb with eta 1', { scheduler: { type: 'bohb', R: 27, eta: 1 } }, 'scheduler.eta', /at least 2/],
+    ['bohb with eta 1', { scheduler: { type: 'bohb', R: 27, eta: 1 } }, 'scheduler.eta', /2 or more/],
     ['a share of 1', { sampler: { type: 'tpe', goodShare: 1 } }, 'sampler.goodShare'],
     ['no such setting of tpe', { sampler: { type: 'tpe', points: 3 } }, 'sampler.points', /goodShare/],
     ['space and replay', { ...replay(), ...spaceOf({ float: [0, 1] }) }, 'space'],
@@ -382,7 +414,7 @@ describe('study schema', () => {
     ['more at once than ASHA may', { parallelism: 501, scheduler: { type: 'asha', R: 9, trials: 600 } }, 'parallelism'],
     ['name with a slash', { name: 'a/b' }, 'name'],
     ['long name', { name: 'a'.repeat(101) }, 'name'],
-    ['too many trials', { scheduler: { type: 'full', trials: 100_001, maxBudget: 1 } }, 'scheduler', /100,000/],
+    ['too many trials', { scheduler: { type: 'full', trials: 20_001, maxBudget: 1 } }, 'scheduler', /20,001 .*20,000/],
     ['too many iterations', hyperband({ iterations: 1000 }), 'scheduler', /100,000/],
     ['no trainer', { trainer: undefined }, 'trainer', /missing/],
     ['missing module', { trainer: { module: './gone.ts' } }, 'trainer.module', /no such file/],
@@ -404,13 +436,49 @@ describe('study schema', () => {
   });
 
   it('accepts the largest study it promises', () => {
-    good({ ...small(), parallelism: 10_000, scheduler: { type: 'successiveHalving', trials: 100_000, maxBudget: 81 } });
+    good({ ...small(), parallelism: 10_000, scheduler: { type: 'successiveHalving', trials: 20_000, maxBudget: 81 } });
+    good({ ...small(), scheduler: { type: 'asha', trials: 100_000, maxBudget: 64, eta: 4 } });
+    good({ ...small(), scheduler: { type: 'hyperband', maxBudget: 81, iterations: 699 } });
   });
 
   it('finds the nearest word', () => {
     assert.equal(nearest('schedular', ['sampler', 'scheduler']), 'scheduler');
     assert.equal(nearest('SEED', ['seed']), 'seed');
     assert.equal(nearest('zzzzzz', ['seed', 'name']), null);
+  });
+
+  it('takes what a scheduler ignores in a study that is filled in', () => {
+    const tpe = good({ ...small(), ...asha, sampler: 'tpe', pruner: 'swift' });
+    assert.ok(tpe.sampler.type === 'tpe' && tpe.sampler.wave === 8);
+    assert.deepEqual(good(tpe), tpe);
+  });
+
+  it('refuses the old keys by their new names, and judges the rest as it is meant', () => {
+    const problems = bad({ ...small(), predictor: { type: 'swift', model: 'last', minCurves: 1 } });
+    assert.deepEqual(problems.map((problem) => problem.path).sort(), ['predictor', 'pruner.minCurves', 'pruner.model']);
+  });
+
+  it('has as many reads as the solver needs', () => {
+    const readsOf = (predictor: Raw) => {
+      const { pruner } = good({ ...small(), pruner: { type: 'swift', predictor: { type: 'annealer', ...predictor } } });
+      return pruner.type === 'swift' && pruner.predictor.type === 'annealer' && pruner.predictor.reads;
+    };
+    assert.deepEqual(
+      [readsOf({}), readsOf({ solver: 'dwave' }), readsOf({ solver: 'dwave', reads: 7 }), readsOf({ reads: 7 })],
+      [100, 1000, 7, 7]
+    );
+  });
+
+  it('tells editors what every option says', () => {
+    const schema = JSON.stringify(studyJsonSchema());
+    const definitions = [schedulers, samplers, pruners, predictors].flatMap((registry) =>
+      Object.values<{ options: object }>(registry)
+    );
+    const said = definitions
+      .flatMap((one) => Object.values(one.options as Record<string, Option>))
+      .map(({ says }) => says);
+    assert.ok(said.length > 30);
+    for (const says of said) assert.ok(schema.includes(`"description":${JSON.stringify(says)}`), says);
   });
 
   it('has a schema for editors', () => {

@@ -9,7 +9,7 @@ describe('line protocol', () => {
 
   it('reads an epoch', () => {
     assert.deepEqual(parseLine('{"epoch":3,"loss":0.5,"checkpoint":"e3"}', 'loss'), {
-      ...{ type: 'epoch', epoch: 3, value: 0.5, checkpoint: 'e3' },
+      ...{ type: 'epoch', epoch: 3, value: 0.5, others: {}, checkpoint: 'e3' },
     });
   });
 
@@ -19,6 +19,17 @@ describe('line protocol', () => {
     assert.equal(value('{"epoch": 1, "loss": -Infinity}'), '-inf');
     assert.equal(value('{"epoch": 1, "loss": null}'), 'nan');
     assert.equal(value('{"epoch": 1, "loss": 1e999}'), 'inf');
+  });
+
+  it('reads every other number, none where it is not finite, and leaves the rest to the log', () => {
+    const line =
+      '{"epoch":1,"loss":0.5,"accuracy":0.9,"gradient":NaN,"norm":-Infinity,"none":null,"note":"x","on":true,"list":[1]}';
+    const message = parseLine(line, 'loss');
+    assert.equal(message.type, 'epoch');
+    assert.equal(message.type === 'epoch' && message.value, 0.5);
+    assert.deepEqual(message.type === 'epoch' && message.others, {
+      ...{ accuracy: 0.9, gradient: null, norm: null, none: null },
+    });
   });
 
   it('takes anything else for the log', () => {

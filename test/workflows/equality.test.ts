@@ -1,16 +1,8 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { canonicalJson } from '../../core/record.js';
-import { Cluster, dataFolder, generatedCurves, reference, studyOf } from '../harness.js';
-
-const replayed = (name: string, file: string, more: object) =>
-  studyOf({
-    name,
-    scheduler: { type: 'hyperband', R: 100, eta: 2 },
-    trainer: { replay: file, columns: 'loss_' },
-    parallelism: 200,
-    ...more,
-  });
+import { Cluster, dataFolder, generatedCurves, reference } from '../harness.js';
+import { replayed } from './replayed.js';
 
 describe('a study through Temporal', function () {
   this.timeout(300_000);
@@ -30,18 +22,9 @@ describe('a study through Temporal', function () {
     assert.equal(canonicalJson(cluster.record(study)), canonicalJson(await reference(study)));
   });
 
-  it('spends 15380 epochs on 608 trials for Hyperband (300, 2) on generated curves', async () => {
-    const study = replayed('hb300', generatedCurves(700, 300), { scheduler: { type: 'hyperband', R: 300, eta: 2 } });
-    await cluster.begin(study);
-    const { epochs, trials } = await cluster.result(study);
-    assert.deepEqual([epochs, trials], [15380, 608]);
-  });
-
-  it('is byte for byte what runs in memory, Swift-Hyperband on mlpf, seeds 0 to 9', async function () {
+  it('is byte for byte what runs in memory, Swift-Hyperband on mlpf, seeds 0 to 2', async function () {
     const file = path.join(dataFolder(this), 'curves', 'mlpf.csv');
-    const studies = Array.from({ length: 10 }, (_, seed) =>
-      replayed(`swift-${seed}`, file, { seed, predictor: 'swift' })
-    );
+    const studies = Array.from({ length: 3 }, (_, seed) => replayed(`swift-${seed}`, file, { seed, pruner: 'swift' }));
     for (const study of studies) {
       await cluster.begin(study);
       await cluster.result(study);
@@ -52,7 +35,7 @@ describe('a study through Temporal', function () {
   it('counts divergence as a result: taskset, where rows end in NaN', async function () {
     const study = replayed('taskset', path.join(dataFolder(this), 'curves', 'taskset.csv'), {
       scheduler: { type: 'hyperband', R: 50, eta: 2 },
-      predictor: 'swift',
+      pruner: 'swift',
     });
     await cluster.begin(study);
     const { fates } = await cluster.result(study);
@@ -62,19 +45,14 @@ describe('a study through Temporal', function () {
     assert.doesNotMatch(text, /NaN|Infinity/);
   });
 
-  it('keeps to its event budgets: R=81 under 1,500, R=729 under 12,000, no workflow over 4,096', async () => {
-    const file = generatedCurves(1300, 729);
-    for (const [R, budget] of [
-      [81, 1500],
-      [729, 12_000],
-    ] as const) {
-      const study = replayed(`events-${R}`, file, { scheduler: { type: 'hyperband', R, eta: 3 }, parallelism: 100 });
-      await cluster.begin(study);
-      await cluster.result(study);
-      const { total, most } = await cluster.events(study);
-      console.log(`      R=${R}: ${total} events, at most ${most} in a workflow`);
-      assert.ok(total < budget, `${total} events`);
-      assert.ok(most <= 4096, `${most} events in one workflow`);
-    }
+  it('keeps to its event budget: R=81 under 1,000', async () => {
+    const study = replayed('events-81', generatedCurves(1300, 81), {
+      scheduler: { type: 'hyperband', R: 81, eta: 3 },
+      parallelism: 100,
+    });
+    await cluster.begin(study);
+    await cluster.result(study);
+    const { total } = await cluster.events(study);
+    assert.ok(total < 1000, `${total} events`);
   });
 });

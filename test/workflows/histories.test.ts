@@ -1,105 +1,105 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { gunzipSync, gzipSync } from 'node:zlib';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { gunzipSync } from 'node:zlib';
+import { Worker } from '@temporalio/worker';
 import proto from '@temporalio/proto';
-import type { TrainSegmentInput, TrainSegmentResult } from '../../workflows/messages.js';
-import { bundle, Cluster, quietRuntime, studyOf } from '../harness.js';
+import { bundle, quietRuntime } from '../harness.js';
+import { folder, recorded, recordHistories } from './recorded-histories.js';
 
 const { History } = proto.temporal.api.history.v1;
-const folder = fileURLToPath(new URL('./histories/', import.meta.url));
+type Event = proto.temporal.api.history.v1.IHistoryEvent;
 
-/** One small study for every kind of workflow. */
-const recorded: Record<string, object> = {
-  history: { scheduler: { type: 'hyperband', R: 9, eta: 3 }, predictor: { type: 'swift', minCurves: 4 } },
-  'history-fast': { scheduler: { type: 'bohb', R: 9, eta: 3, brackets: 1 }, predictor: { type: 'fast', minCurves: 2 } },
-  'history-asha': { scheduler: { type: 'asha', R: 9, eta: 3, trials: 20 }, predictor: { type: 'swift', minCurves: 2 } },
-};
+/** Studies to record anew, comma-separated, or `all`. */
+const anew = process.env['EVERBAND_RECORD_HISTORIES'];
 
-/** Their histories; made anew with `EVERBAND_RECORD_HISTORIES=1`. */
-async function recordHistories(): Promise<void> {
-  const cluster = new Cluster();
-  try {
-    const { address } = await cluster.start();
-    await cluster.worker(['orchestrate', 'predict']);
-    // An activity trainer: no path of this machine gets into the histories.
-    const connection = await NativeConnection.connect({ address });
-    const activities = {
-      trainSegment: async ({ trial, from, to }: TrainSegmentInput): Promise<TrainSegmentResult> => {
-        const x = Number(trial.config['x']);
-        const values = Array.from({ length: to - from }, (_, i) => x + 1 / (from + i + 1));
-        if (x <= 0.8 || to < 3) return { outcome: 'completed', values };
-        return { outcome: 'diverged', values: values.slice(0, Math.max(0, 2 - from)), nonFinite: 'nan' };
-      },
-    };
-    const trainer = await Worker.create({ connection, taskQueue: 'history-train', activities });
-    const running = trainer.run();
-    for (const [name, more] of Object.entries(recorded)) {
-      const study = studyOf({
-        name,
-        seed: 2,
-        space: { x: { float: [0, 1] } },
-        trainer: { activity: 'trainSegment', taskQueue: 'history-train' },
-        ...more,
-      });
-      await cluster.begin(study);
-      await cluster.result(study);
-    }
-    const client = await cluster.client();
-    mkdirSync(folder, { recursive: true });
-    for await (const { workflowId } of client.workflow.list()) {
-      const history = await client.workflow.getHandle(workflowId).fetchHistory();
-      const name = `${workflowId.replaceAll('/', '.')}.bin.gz`;
-      writeFileSync(path.join(folder, name), gzipSync(anonymous(History.encode(history).finish())));
-    }
-    trainer.shutdown();
-    await running;
-    await connection.close();
-  } finally {
-    await cluster.end();
-  }
-}
+const studyOf = (file: string) => file.split('.')[1]?.split('~')[0] ?? '';
+const read = (file: string) => History.decode(gunzipSync(readFileSync(path.join(folder, file))));
 
-/** Without this machine's name, which is in the identity of every worker; as long as before, for lengths are encoded. */
-function anonymous(bytes: Uint8Array): Buffer {
-  const name = os.hostname();
-  return Buffer.from(
-    Buffer.from(bytes).toString('latin1').replaceAll(name, 'host'.padEnd(name.length, '-').slice(0, name.length)),
-    'latin1'
-  );
-}
+/** Begins in an earlier run of its workflow. */
+const goesOn = ({ workflowExecutionStartedEventAttributes: started }: Event) => !!started?.continuedExecutionRunId;
+const calls =
+  (activity: string) =>
+  ({ activityTaskScheduledEventAttributes: scheduled }: Event) =>
+    scheduled?.activityType?.name === activity;
+const accepts =
+  (update: string) =>
+  ({ workflowExecutionUpdateAcceptedEventAttributes: accepted }: Event) =>
+    accepted?.acceptedRequest?.input?.name === update;
+
+/** What must be in some history of a workflow: study (0 more names in its id), round (2) or shard (3). */
+const needed: readonly (readonly [what: string, study: string, more: number, holds: (event: Event) => boolean])[] = [
+  ['a shard', 'history-shards', 3, calls('trainSegment')],
+  ['a second run of a shard', 'history-shards', 3, goesOn],
+  ['a second run of a study', 'history-runs', 0, goesOn],
+  ['a second run of a round', 'history-runs', 2, goesOn],
+  ['a second run of a study of trials alone', 'history-runs-asha', 0, goesOn],
+  ...['pause', 'resume', 'setParallelism', 'stop'].map((name) => [name, 'history-updates', 0, accepts(name)] as const),
+  ['a trial that leaves off', 'history-updates', 2, (event) => !!event.activityTaskCanceledEventAttributes],
+  ...['retryTrial', 'dropTrial'].map((name) => [name, 'history-parked', 2, accepts(name)] as const),
+  ['the annealer', 'history-annealer', 2, calls('predict')],
+  ...['formulate', 'sampleQubo', 'predict'].map((name) => [name, 'history-dwave', 2, calls(name)] as const),
+  ['the fallback of a solver that failed', 'history-dwave-fallback', 2, calls('fallBack')],
+];
 
 describe('committed histories', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   before(async () => {
-    if (process.env['EVERBAND_RECORD_HISTORIES'] || !existsSync(folder)) await recordHistories();
+    if (anew) await recordHistories(anew === 'all' ? Object.keys(recorded) : anew.split(','));
     quietRuntime();
   });
 
   async function replayAll(code: string): Promise<string[]> {
     const failed: string[] = [];
     for (const file of readdirSync(folder).sort()) {
-      const history = History.decode(gunzipSync(readFileSync(path.join(folder, file))));
-      const workflowId = file.replace('.bin.gz', '').replaceAll('.', '/');
-      await Worker.runReplayHistory({ workflowBundle: { code } }, history, workflowId).catch(() => failed.push(file));
+      const workflowId = file.replace(/(~\d+)?\.bin\.gz$/, '').replaceAll('.', '/');
+      await Worker.runReplayHistory({ workflowBundle: { code } }, read(file), workflowId).catch(() =>
+        failed.push(file)
+      );
     }
     return failed;
   }
 
+  it('are all there: of every study, of its next runs and of the workflows below it', () => {
+    const files = readdirSync(folder);
+    const runs = new Set<string>();
+    const wanted = new Map<string, string>();
+    for (const file of files) {
+      for (const event of read(file).events) {
+        const id = event.workflowExecutionStartedEventAttributes?.originalExecutionRunId;
+        if (id) runs.add(id);
+        const next = event.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId;
+        if (next) wanted.set(next, `the next run of ${file}`);
+        const child = event.childWorkflowExecutionStartedEventAttributes?.workflowExecution;
+        if (child?.runId) wanted.set(child.runId, `${child.workflowId}, which ${file} started`);
+      }
+    }
+    const missing = [...wanted].filter(([run]) => !runs.has(run)).map(([, what]) => what);
+    assert.deepEqual(missing, []);
+    const studies = new Set(files.filter((file) => /^everband\.[^.]+\.bin\.gz$/.test(file)).map(studyOf));
+    assert.deepEqual([...studies].sort(), Object.keys(recorded).sort());
+  });
+
+  for (const [what, study, more, holds] of needed) {
+    it(`have ${what}, of ${study}`, () => {
+      const depth = 2 + more;
+      const own = readdirSync(folder).filter(
+        (file) => studyOf(file) === study && file.replace(/(~\d+)?\.bin\.gz$/, '').split('.').length === depth
+      );
+      assert.ok(own.some((file) => read(file).events.some(holds)));
+    });
+  }
+
   it('replay with the workflows as built', async () => {
-    assert.ok(readdirSync(folder).length >= 10);
     assert.deepEqual(await replayAll(readFileSync(bundle, 'utf8')), []);
   });
 
   it('do not replay when workflow code is reordered', async () => {
     const code = readFileSync(bundle, 'utf8');
-    const before = 'const proposal = await propose(study';
+    const before = 'all = await local.run(';
     assert.ok(code.includes(before), 'the line to reorder is gone from the bundle');
     const failed = await replayAll(
-      code.replace(before, `await new Promise((done) => setTimeout(done, 1));\n${before}`)
+      code.replace(before, `await new Promise((done) => setTimeout(done, 1));\n    ${before}`)
     );
     assert.ok(failed.length > 0, 'a reordering went unnoticed');
   });

@@ -23,7 +23,7 @@ describe('how a study ends', function () {
       name,
       seed: 4,
       scheduler: { type: 'hyperband', R: 27, eta: 3 },
-      predictor: { type: 'swift', minCurves: 4 },
+      pruner: { type: 'swift', minCurves: 4 },
       trainer: { replay: curves, columns: 'loss_' },
       parallelism: 40,
       ...more,
@@ -41,7 +41,7 @@ describe('how a study ends', function () {
     assert.equal((await sameAsInMemory(study)).ended, 'finished');
     const client = await cluster.client();
     const times = await Promise.all(
-      ['b4', 'b0'].map((bracket) => client.workflow.getHandle(workflowIds.bracket(study.name, bracket)).describe())
+      ['b4', 'b0'].map((bracket) => client.workflow.getHandle(workflowIds.round(study.name, bracket, 0)).describe())
     );
     const [first, last] = times.map(({ startTime, closeTime }) => ({ from: startTime, to: closeTime as Date }));
     assert.ok(first && last && last.from < first.to, 'b0 began before b4 closed');
@@ -67,7 +67,7 @@ describe('how a study ends', function () {
     const epochs = 150;
     const study = replayed('until-limit', {
       scheduler: { type: 'hyperband', R: 3, eta: 3, iterations: 'untilLimit' },
-      predictor: { type: 'swift', minCurves: 4, decisionPoint: 0.5 },
+      pruner: { type: 'swift', minCurves: 4, decisionPoint: 0.5 },
       limits: { epochs },
     });
     const result = await sameAsInMemory(study);

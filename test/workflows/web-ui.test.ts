@@ -1,32 +1,66 @@
 import assert from 'node:assert/strict';
-import type { BracketStatus, RoundStatus, StudyStatus } from '../../workflows/messages.js';
-import { bracketDetails, studyDetails } from '../../workflows/web-ui.js';
+import type { BracketView, RoundView } from '../../core/engine/scheduler.js';
+import type { StudyStatus } from '../../workflows/messages.js';
+import { studyDetails } from '../../workflows/web-ui.js';
 import { studyOf } from '../harness.js';
 
 describe('details in the Web UI', () => {
   const common = { name: 'one', space: { lr: { float: [0, 1] } }, trainer: { command: 'true' } };
   const asha = studyOf({ ...common, scheduler: { type: 'asha', R: 9, eta: 3, trials: 5 } });
   const hyperband = studyOf({ ...common, scheduler: { type: 'hyperband', R: 9, eta: 3 } });
-  const round: RoundStatus = {
-    ...{ index: 1, from: 1, to: 3, planned: 3, state: 'running', entered: 0, best: null },
-    ...{ stopped: 0, diverged: 0, failed: 0, promoted: 0, epochs: 0 },
+  const round: RoundView = {
+    ...{ index: 1, from: 1, to: 3, planned: 3, state: 'running', entered: 3 },
+    ...{ stopped: 1, diverged: 0, failed: 0, promoted: 0, epochs: 6 },
+    best: { trial: 'b2-t001', value: 0.5, budget: 3 },
   };
-  const bracket = (asynchronous: boolean): BracketStatus => {
-    return { id: 'b2', state: 'running', asynchronous, rounds: [round] };
-  };
-  const status = (study: StudyStatus['study'], plannedEpochs: number): StudyStatus => ({
-    ...{ study, phase: 'running', epochs: 14, plannedEpochs, plannedTrials: 5, best: null, brackets: [] },
-    ...{ parallelism: 2, result: null },
+  const status = (
+    study: StudyStatus['study'],
+    step: BracketView['step'],
+    more: Partial<StudyStatus> = {}
+  ): StudyStatus => ({
+    ...{ study, phase: 'running', epochs: 14, plannedEpochs: 69, plannedTrials: 5, best: null },
+    ...{
+      brackets: [{ id: 'b2', state: 'running', step, rounds: [round] }],
+      parallelism: 2,
+      trouble: null,
+      result: null,
+    },
+    ...more,
   });
 
-  it('show what came to a rung of ASHA, and what will come to a round', () => {
-    assert.match(bracketDetails(asha, bracket(true)), /\| rung \|[^]*\| 1 \| 1 to 3 \| 0 \| 0 \|/);
-    assert.match(bracketDetails(hyperband, bracket(false)), /\| round \|[^]*\| 1 \| 1 to 3 \| 3 \| 0 \|/);
+  it('show every rung or round that has begun, with the name of its best', () => {
+    const row = /\| 1 \| 1 to 3 \| 3 \| 0 \| 1 \| 0 \| 0 \| 6 \| 0\.5 \(b2-t001\) \| running \|/;
+    const rungs = studyDetails(asha, status(asha, 'rung'));
+    assert.match(rungs, /\| bracket \| rung \|/);
+    assert.match(rungs, row);
+    const rounds = studyDetails(hyperband, status(hyperband, 'round'));
+    assert.match(rounds, /\| bracket \| round \|/);
+    assert.match(rounds, row);
   });
 
-  it('name a share of the epochs only where a plan bounds them', () => {
+  it('name a share of the epochs only where a plan bounds them, and say what is wrong', () => {
     // More than the table of the rungs says is no mistake of ASHA.
-    assert.match(studyDetails(asha, status(asha, 11)), /\*\*: running, 14 epochs\n\nASHA promotes trial by trial/);
-    assert.match(studyDetails(hyperband, status(hyperband, 69)), /: running, 14 of 69 epochs\n\nNo round closed yet/);
+    assert.match(
+      studyDetails(asha, status(asha, 'rung')),
+      /\*\*: running, 14 epochs\n\nNo trial has come to a rung yet/
+    );
+    assert.match(studyDetails(hyperband, status(hyperband, 'round')), /: running, 14 of 69 epochs\n/);
+    const wrong = studyDetails(hyperband, status(hyperband, 'round', { trouble: 'the disk is full' }));
+    assert.match(wrong, /\*\*Trouble\*\*: the disk is full/);
+  });
+
+  it('name late retries that go on, and those that were lost with the server', () => {
+    const lost = { ...round, failed: 1 };
+    const brackets: BracketView[] = [{ id: 'b2', state: 'running', step: 'round', rounds: [lost] }];
+    const page = studyDetails(
+      hyperband,
+      status(hyperband, 'round', { brackets, late: ['b2-t000'], lateLost: ['b2-t003'] })
+    );
+    assert.match(page, /Right now: `everband\/one\/late\/b2-t000`\./);
+    assert.match(
+      page,
+      /late retry of b2-t003 was lost with its server: `everband retry one b2-t003` goes on with it\./
+    );
+    assert.doesNotMatch(studyDetails(hyperband, status(hyperband, 'round', { brackets })), /Right now|was lost/);
   });
 });

@@ -1,14 +1,17 @@
 /** A QUBO that is solved by somebody else's activity: what to send. */
-import type { PredictionRequest } from '../../predictor.js';
-import type { AnnealerModel } from '../../study.js';
+import type { PredictionRequest } from '../request.js';
+import type { AnnealerPredictor } from '../annealer.js';
 import { scaling } from '../features.js';
+import type { Impossible } from '../fit.js';
 import { problemOf } from './fit.js';
 import { encodeQubo, type QuboRequest } from './wire.js';
 
 /** The request for the solver, or why there is nothing to solve. */
-export function quboRequest(study: string, request: PredictionRequest): QuboRequest | { readonly impossible: string } {
-  const { training, epochs, seed } = request;
-  const model = request.model as AnnealerModel;
+export function quboRequest(
+  study: string,
+  { training, epochs, seed, qpuSecondsUsed }: PredictionRequest,
+  predictor: AnnealerPredictor
+): QuboRequest | Impossible {
   const rows = training.curves.map((curve) => curve.slice(0, epochs));
   if (![...rows.flat(), ...training.targets].every(Number.isFinite)) {
     return { impossible: 'a training curve is not finite' };
@@ -19,11 +22,11 @@ export function quboRequest(study: string, request: PredictionRequest): QuboRequ
     schemaVersion: 1,
     study,
     ...encodeQubo(problemOf(set.rows, set.targets, seed).qubo),
-    reads: model.reads,
-    sweeps: model.sweeps,
+    reads: predictor.reads,
+    sweeps: predictor.sweeps,
     seed,
-    maxQpuSeconds: qpuSecondsAllowed(model),
-    qpuSecondsUsed: request.qpuSecondsUsed,
+    maxQpuSeconds: qpuSecondsAllowed(predictor),
+    qpuSecondsUsed,
   };
 }
 
@@ -32,7 +35,7 @@ export function qpuSecondsAllowed({
   maxQpuSeconds = Infinity,
   maxQpuCost = Infinity,
   qpuPricePerHour = 1,
-}: Pick<AnnealerModel, 'maxQpuSeconds' | 'maxQpuCost' | 'qpuPricePerHour'>): number | undefined {
+}: Pick<AnnealerPredictor, 'maxQpuSeconds' | 'maxQpuCost' | 'qpuPricePerHour'>): number | undefined {
   const seconds = Math.min(maxQpuSeconds, (3600 * maxQpuCost) / qpuPricePerHour);
   return seconds === Infinity ? undefined : seconds;
 }

@@ -3,7 +3,8 @@
  * pure steps, so that the middle one can be somebody else's: `problemOf`, a sampler, `regressorFrom`.
  */
 import { stream } from '../../rng.js';
-import type { AnnealerModel } from '../../study.js';
+import type { AnnealerPredictor } from '../annealer.js';
+import type { Fitted, Impossible } from '../fit.js';
 import { faithful, sound } from './combine.js';
 import { kernel, published, svrQubo, type Qubo, type SvrEncoding } from './qubo.js';
 import { anneal, type Samples } from './simulated.js';
@@ -17,8 +18,6 @@ export interface AnnealerProblem {
   readonly targets: readonly number[];
   readonly qubo: Qubo;
 }
-
-export type Regressor = { predict(row: readonly number[]): number } | { readonly impossible: string };
 
 /**
  * Step 1. `rows` (n x f) and `targets` (n) scaled to [0, 1] by all n of them; of more than 20 a random subset, the same
@@ -42,9 +41,9 @@ export function problemOf(
 export function regressorFrom(
   { rows, targets, qubo }: AnnealerProblem,
   samples: Samples,
-  combination: AnnealerModel['combination'],
+  combination: AnnealerPredictor['combination'],
   encoding: SvrEncoding = published
-): Regressor {
+): Fitted | Impossible {
   if (samples.variables !== qubo.variables) {
     return { impossible: `samples of ${samples.variables} variables for a problem of ${qubo.variables}` };
   }
@@ -63,9 +62,9 @@ export function regressorFrom(
 export function annealerFit(
   rows: readonly (readonly number[])[],
   targets: readonly number[],
-  settings: Pick<AnnealerModel, 'reads' | 'sweeps' | 'combination'>,
+  settings: Pick<AnnealerPredictor, 'reads' | 'sweeps' | 'combination'>,
   seed: number
-): Regressor {
+): Fitted | Impossible {
   const problem = problemOf(rows, targets, seed);
   const { reads, sweeps, combination } = settings;
   return regressorFrom(problem, anneal(problem.qubo, { reads, sweeps, seed }), combination);

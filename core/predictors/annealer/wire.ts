@@ -1,5 +1,7 @@
-/** A QUBO and its samples as JSON, for a solver behind an activity (python/everband/qubo.py); base64 by hand, for browsers. */
+/** A QUBO and its samples as JSON, for a solver behind an activity (python/everband/qubo.py). */
+import { fromBase64, toBase64 } from '../../base64.js';
 import { energy, type Qubo } from './qubo.js';
+import type { Solution } from '../request.js';
 import type { Samples } from './simulated.js';
 
 export interface QuboRequest {
@@ -21,15 +23,13 @@ export interface QuboRequest {
   readonly qpuSecondsUsed?: number | undefined;
 }
 
-export interface QuboAnswer {
+export interface QuboAnswer extends Solution {
   /** base64 of the bits, rows x n, row-major, without gaps, lowest bit of a byte first. */
   readonly samples: string;
   /** One per row, as the solver gave them. */
   readonly energies: readonly number[];
   /** Reads that found the row. */
   readonly occurrences: readonly number[];
-  /** Access time spent; 0 for a simulation. */
-  readonly qpuSeconds: number;
   /** Who answered. */
   readonly solver: string;
   /** Mean share of chains broken, where there are chains. */
@@ -70,36 +70,4 @@ export function decodeSamples(qubo: Qubo, answer: QuboAnswer): Samples {
   });
   const energies = Float64Array.from(reads, (_, read) => energy(qubo, bits, read * variables));
   return { variables, bits, energies };
-}
-
-const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-function toBase64(bytes: Uint8Array): string {
-  const parts: string[] = [];
-  for (let i = 0; i < bytes.length; i += 3) {
-    const three = ((bytes[i] as number) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    const letters = [18, 12, 6, 0].map((shift) => alphabet.charAt((three >> shift) & 63)).join('');
-    const missing = Math.max(0, i + 3 - bytes.length);
-    parts.push(letters.slice(0, 4 - missing) + '='.repeat(missing));
-  }
-  return parts.join('');
-}
-
-function fromBase64(text: string): Uint8Array {
-  const letters = text.replace(/=+$/, '');
-  const bytes = new Uint8Array(Math.floor((letters.length * 3) / 4));
-  let held = 0;
-  let count = 0;
-  let at = 0;
-  for (const letter of letters) {
-    const value = alphabet.indexOf(letter);
-    if (value === -1) throw new RangeError(`${JSON.stringify(letter)} is not base64`);
-    held = ((held << 6) | value) & 0xffff;
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      bytes[at++] = held >> count;
-    }
-  }
-  return bytes;
 }

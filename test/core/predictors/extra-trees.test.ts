@@ -4,7 +4,7 @@ import { extraTrees, summarise } from '../../../core/predictors/extra-trees.js';
 import { stream } from '../../../core/rng.js';
 
 const fitted = (rows: readonly (readonly number[])[], targets: readonly number[], seed = 1) => {
-  const model = extraTrees(rows, targets, { model: { type: 'extra-trees' }, seed });
+  const model = extraTrees.fit(rows, targets, { settings: { type: 'extra-trees' }, seed });
   assert.ok('predict' in model);
   return model;
 };

@@ -1,24 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { fitIsotonic, isotonic } from '../../../core/predictors/isotonic.js';
-
-/** What isotonic_reference.py prints. */
-type Reference = readonly { x: number[]; y: number[]; asked: number[]; predicted: number[] }[];
-
-const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
-
-function agrees(reference: Reference): void {
-  for (const { x, y, asked, predicted } of reference) {
-    const line = fitIsotonic(x, y);
-    asked.forEach((at, i) => {
-      const [ours, theirs] = [line(at), predicted[i] as number];
-      assert.ok(Math.abs(ours - theirs) < 1e-9, `${ours} at ${at}, not ${theirs}: ${JSON.stringify({ x, y })}`);
-    });
-  }
-}
+import { agrees, committed } from './isotonic-reference.js';
 
 describe('isotonic', () => {
   it('pools violators, averages twins, interpolates and clips', () => {
@@ -33,7 +16,7 @@ describe('isotonic', () => {
       [0, 9, 1, 9, 9, 9],
       [0, 9, 9, 9, 9, 3],
     ];
-    const fitted = isotonic(rows, [10, 30], { model: { type: 'isotonic' }, seed: 0 });
+    const fitted = isotonic.fit(rows, [10, 30], { settings: { type: 'isotonic' }, seed: 0 });
     assert.ok('predict' in fitted);
     assert.equal(fitted.predict([0, 9, 9, 2, 9, 9]), 20);
     assert.equal(fitted.predict([0, 0, 9, 9, 9, 9]), 10);
@@ -60,20 +43,6 @@ describe('isotonic', () => {
   });
 
   it('predicts what scikit-learn predicted on the committed problems, to 1e-9', () => {
-    agrees(JSON.parse(readFileSync(here('./fixtures/isotonic.json'), 'utf8')) as Reference);
-  });
-
-  it('predicts what scikit-learn predicts on 500 random problems, to 1e-9', function () {
-    const python = here('../../../python/.venv/bin/python');
-    if (!existsSync(python)) {
-      const message = 'python/.venv is missing: npm run setup -- --python';
-      if (process.env['CI']) throw new Error(message);
-      console.log(`      skipped: ${message}`);
-      this.skip();
-    }
-    const out = execFileSync(python, [here('./isotonic_reference.py'), '500', '11'], { maxBuffer: 1e9 });
-    const reference = JSON.parse(out.toString()) as Reference;
-    assert.equal(reference.length, 500);
-    agrees(reference);
+    agrees(committed());
   });
 });

@@ -7,7 +7,7 @@ const law = (a: number, b: number, c: number, epochs: number) =>
   Array.from({ length: epochs }, (_, i) => a + b * pow(i + 1, -c));
 const at = ({ a, b, c }: PowerLaw, t: number) => a + b * pow(t, -c);
 const near = (x: number, y: number, most: number) => assert.ok(Math.abs(x - y) < most, `${x}, not ${y}`);
-const context = { model: { type: 'power-law' }, seed: 0 } as const;
+const context = { settings: { type: 'power-law' }, seed: 0 } as const;
 
 describe('power-law', () => {
   it('finds the law of a curve that follows one', () => {
@@ -33,7 +33,7 @@ describe('power-law', () => {
 
   it('learns from complete curves how far away the rung is', () => {
     const curves = [0.5, 1, 2].map((c, i) => law(i, 4 + i, c, 80));
-    const fitted = powerLaw(
+    const fitted = powerLaw.fit(
       curves.map((curve) => curve.slice(0, 20)),
       curves.map((curve) => curve[79] as number),
       context

@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { PredictionRequest } from '../../../core/predictor.js';
+import type { PredictionRequest } from '../../../core/predictors/request.js';
 import { residualDeviation } from '../../../core/predictors/cross-validate.js';
-import { models } from '../../../core/predictors/models.js';
+import { plainPredictors, type PlainPredictor } from '../../../core/predictors/index.js';
 import { predict } from '../../../core/predictors/predict.js';
 import { stream } from '../../../core/rng.js';
-import type { AnnealerModel, PlainModel } from '../../../core/study.js';
+import type { AnnealerPredictor } from '../../../core/study.js';
 
-const types = (Object.keys(models) as (keyof typeof models)[]).filter((type) => type !== 'annealer');
+const types = Object.keys(plainPredictors) as PlainPredictor['type'][];
 
-function request(type: PlainModel['type'], curves = 16, more: Partial<PredictionRequest> = {}): PredictionRequest {
+function request(type: PlainPredictor['type'], curves = 16, more: Partial<PredictionRequest> = {}): PredictionRequest {
   const random = stream(2);
   const rows = Array.from({ length: curves + 3 }, () => {
     const [low, drop] = [random.uniform(), 1 + random.uniform()];
     return Array.from({ length: 12 }, (_, e) => low + drop / (e + 1) + 0.02 * random.uniform());
   });
   return {
-    model: { type },
+    predictor: { type },
     seed: 9,
     epochs: 6,
     training: { curves: rows.slice(0, curves), targets: rows.slice(0, curves).map((row) => row[11] as number) },
@@ -25,7 +25,7 @@ function request(type: PlainModel['type'], curves = 16, more: Partial<Prediction
   };
 }
 
-describe('every model', () => {
+describe('every predictor', () => {
   for (const type of types) {
     describe(type, () => {
       it('comes near the truth, the same every time, from the known epochs alone', () => {
@@ -57,7 +57,7 @@ describe('every model', () => {
           fc.property(curves, fc.array(loss, { maxLength: 8 }), fc.boolean(), (rows, targets, uncertainty) => {
             const training = { curves: rows, targets: [...targets, 1, 2, 3, 4, 5, 6, 7, 8].slice(0, rows.length) };
             const answer = predict({
-              model: { type },
+              predictor: { type },
               seed: 0,
               epochs: 3,
               training,
@@ -134,23 +134,23 @@ describe('predict', () => {
   });
 
   it('does not stand in for an activity', () => {
-    const model = { type: 'activity', taskQueue: 'mine', activity: 'predict', settings: null } as const;
-    const answer = predict({ ...request('svr'), model });
+    const predictor = { type: 'activity', taskQueue: 'mine', activity: 'predict', settings: null } as const;
+    const answer = predict({ ...request('svr'), predictor });
     assert.ok(answer.outcome === 'impossible');
     assert.match(answer.reason, /is an activity of task queue mine/);
   });
 
   it('names the fallback that answered for an annealer that cannot be sampled here', () => {
-    const model: AnnealerModel = {
+    const predictor: AnnealerPredictor = {
       ...{ type: 'annealer', solver: 'dwave', taskQueue: 'q', reads: 10, sweeps: 10, combination: 'sound' },
       fallback: 'isotonic',
     };
-    const { fallback, ...answer } = predict({ ...request('svr'), model }) as { fallback?: string };
+    const { fallback, ...answer } = predict({ ...request('svr'), predictor }) as { fallback?: string };
     assert.deepEqual(answer, predict(request('isotonic')));
     assert.match(String(fallback), /^isotonic, because /);
-    assert.equal(predict({ ...request('svr'), model: { ...model, fallback: null } }).outcome, 'impossible');
+    assert.equal(predict({ ...request('svr'), predictor: { ...predictor, fallback: null } }).outcome, 'impossible');
     // What the fallback cannot learn from either keeps the annealer's own reason.
-    const one = predict({ ...request('svr', 1), model });
+    const one = predict({ ...request('svr', 1), predictor });
     assert.ok(one.outcome === 'impossible');
     assert.match(one.reason, /1 curves/);
   });

@@ -1,0 +1,66 @@
+/** A trial's way through a group. */
+import type { ObjectiveMode } from '../objectives/mode.js';
+import type { NonFinite, SegmentOutcome } from '../trial.js';
+import type { GroupEnd } from './work.js';
+
+/** What a group made of one trial; values are the metric as the trainer reported it. */
+export interface Outcome {
+  readonly id: string;
+  readonly index: number;
+  readonly end: GroupEnd;
+  /** Metric of this group's epochs. A non-finite value is not in it. */
+  readonly values: readonly number[];
+  /** How the value after the last of `values` looked; only for `diverged`. */
+  readonly nonFinite?: NonFinite;
+  /** Why it failed for good; only for `failed`. */
+  readonly reason?: string;
+}
+
+/** Epochs that an outcome took, the diverging one included. */
+export function epochsOf({ values, end }: Pick<Outcome, 'values' | 'end'>): number {
+  return values.length + (end === 'diverged' ? 1 : 0);
+}
+
+export class Runner {
+  private readonly values: number[] = [];
+  /** Losses of this group's epochs. */
+  readonly losses: number[] = [];
+  /** `rung` as long as it is in the race. */
+  end: GroupEnd = 'rung';
+  private nonFinite: NonFinite | undefined;
+  private reason: string | undefined;
+
+  constructor(
+    readonly id: string,
+    readonly index: number,
+    private readonly mode: ObjectiveMode
+  ) {}
+
+  /** Takes in what training came to. Here a loss is made of each value, and nowhere else. */
+  absorb(outcome: SegmentOutcome): void {
+    for (const value of outcome.values) {
+      this.values.push(value);
+      this.losses.push(this.mode.loss(value));
+    }
+    if (outcome.outcome === 'completed') return;
+    this.end = outcome.outcome;
+    if (outcome.outcome === 'diverged') this.nonFinite = outcome.nonFinite;
+    if (outcome.outcome === 'failed') this.reason = outcome.reason;
+  }
+
+  /** Loss at the last known epoch. @throws RangeError without one */
+  loss(): number {
+    const last = this.losses.at(-1);
+    if (last === undefined) throw new RangeError(`trial ${this.id} has no value in this round`);
+    return last;
+  }
+
+  outcome(): Outcome {
+    const { id, index, end, values } = this;
+    return {
+      ...{ id, index, end, values },
+      ...(this.nonFinite === undefined ? {} : { nonFinite: this.nonFinite }),
+      ...(this.reason === undefined ? {} : { reason: this.reason }),
+    };
+  }
+}

@@ -1,0 +1,80 @@
+/** Takes up a study from its record: what a scheduler came to there, and what goes on from it. */
+import { oneByOne, type KeptGroup } from './engine/material.js';
+import type { Group, TrainTask } from './engine/work.js';
+import { Fold, type Recorded } from './fold.js';
+import { canonicalJson } from './record.js';
+import type { Json } from './settings.js';
+import type { Study } from './study.js';
+import type { SegmentOutcome } from './trial.js';
+
+/** What is left of a study whose workflows are gone. */
+export interface Remains {
+  readonly recorded: Recorded;
+  /** In the order of the record. */
+  readonly closed: readonly KeptGroup[];
+  /** Of a study whose trials come to rungs one by one. */
+  readonly log: readonly string[];
+  /** Who has ended it early. */
+  readonly stop: 'stopped' | 'deadline' | null;
+  readonly parallelism: number;
+  /** What a trial alone came to that no record has; null where it is on its way still. */
+  ended(group: Group, task: TrainTask): SegmentOutcome | null;
+}
+
+/** A trial that goes on, and from which epoch. */
+export interface GoingOn {
+  readonly group: Group;
+  readonly task: TrainTask;
+}
+
+export interface TakenUp {
+  /** The scheduler's state. */
+  readonly scheduler: Json;
+  readonly halted: boolean;
+  /** Groups that are out. */
+  readonly open: readonly string[];
+  readonly goingOn: readonly GoingOn[];
+  /** What follows on the recorded log, and the groups that closed with it. */
+  readonly log: readonly string[];
+  readonly closed: readonly KeptGroup[];
+}
+
+/** @throws RangeError where the record has a gap, or something in it does not follow */
+export function takeUp(study: Study, remains: Remains): TakenUp {
+  const fold = new Fold(study, remains.recorded);
+  const { run } = fold;
+  const alone = oneByOne(study);
+  if (alone) fold.log(remains.log);
+  else fold.rounds(remains.stop);
+  requireSame(remains.closed, run.closed);
+  const recorded = run.closed.length;
+  if (alone) {
+    const stops = remains.log.some((line) => line.startsWith('stop '));
+    if (remains.stop !== null && !stops) run.stop(remains.stop);
+    fold.settle(remains.parallelism, (group, task) => remains.ended(group, task));
+  }
+  const trains = fold.open.flatMap(({ group, task }) => (task.type === 'train' ? [{ group, task }] : []));
+  const asked = fold.open.find(({ task }) => task.type === 'predict');
+  if (alone && asked) {
+    throw new RangeError(`the predictor elsewhere was asked about ${asked.group.id}, and its answer is not recorded`);
+  }
+  return {
+    scheduler: run.state,
+    halted: run.halted,
+    open: alone ? run.open : [],
+    goingOn: trains,
+    log: alone ? run.log.slice(remains.log.length) : [],
+    closed: alone ? run.closed.slice(recorded) : [],
+  };
+}
+
+/** Every group that the record has closed must follow, and come to what is recorded. */
+function requireSame(kept: readonly KeptGroup[], again: readonly KeptGroup[]): void {
+  const byId = new Map(again.map((group) => [group.id, group]));
+  for (const group of kept) {
+    const other = byId.get(group.id);
+    if (!other) throw new RangeError(`${group.id} is recorded, and something before it is missing`);
+    if (canonicalJson(other) !== canonicalJson(group))
+      throw new RangeError(`what is recorded of ${group.id} does not follow`);
+  }
+}

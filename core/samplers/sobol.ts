@@ -1,0 +1,19 @@
+/** The points of one scrambled Sobol sequence, in global trial order. */
+import { sobolDraws } from '../draws.js';
+import { mostSobolDimensions } from '../sobol.js';
+import type { SamplerDefinition } from './definition.js';
+
+export interface SobolSampler {
+  readonly type: 'sobol';
+}
+
+export const sobol: SamplerDefinition<SobolSampler> = {
+  options: {},
+  wave: () => null,
+  refuseSpace(_, space) {
+    const { length } = Object.keys(space);
+    if (length <= mostSobolDimensions) return null;
+    return `has ${mostSobolDimensions} dimensions, the space ${length}: take random`;
+  },
+  draws: (ground) => sobolDraws(ground),
+};

@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { canonicalJson } from '../../core/record.js';
+import { segmentOf } from '../fixtures/slow-trainer.mjs';
+import { cli, Cluster, ended, reference, sleep, studyOf } from '../harness.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+/** Milliseconds within which a failing workflow task has to show. */
+const soon = 15_000;
+
+const trees: string[] = [];
+
+/** The command of another build, in which texts of some files are replaced. */
+function otherBuild(changes: Readonly<Record<string, readonly (readonly [string, string])[]>>): string {
+  const tree = mkdtempSync(path.join(os.tmpdir(), 'everband-other-'));
+  trees.push(tree);
+  for (const part of ['dist', 'package.json'])
+    cpSync(path.join(root, part), path.join(tree, part), { recursive: true });
+  symlinkSync(path.join(root, 'node_modules'), path.join(tree, 'node_modules'));
+  for (const [name, replacements] of Object.entries(changes)) {
+    const file = path.join(tree, 'dist', name);
+    let text = readFileSync(file, 'utf8');
+    for (const [before, after] of replacements) {
+      assert.ok(text.includes(before), `${before} is gone from ${name}`);
+      text = text.replace(before, after);
+    }
+    writeFileSync(file, text);
+  }
+  return path.join(tree, 'dist/scripts/everband.js');
+}
+
+/** What a study does first, and a group. */
+const beginnings = ['const { identity, started } = this;', 'all = await local.run('] as const;
+const wait = 'await new Promise((done) => setTimeout(done, 1));';
+
+describe('a study that no worker can carry on', function () {
+  this.timeout(240_000);
+  const cluster = new Cluster();
+  let orchestrator: ChildProcess;
+  let trainer: ChildProcess;
+
+  const file = (name: string, ms: number) => ({
+    name,
+    seed: 3,
+    space: { x: { float: [0, 1] }, ms: { fixed: ms }, divergesAbove: { fixed: 2 } },
+    scheduler: { type: 'hyperband', R: 9, eta: 3 },
+    trainer: { module: path.join(root, 'test/fixtures/slow-trainer.mjs') },
+    parallelism: 2,
+    training: { heartbeatSeconds: 2, graceSeconds: 2 },
+  });
+
+  function written(name: string, ms: number): string {
+    const place = path.join(cluster.stateDir, `${name}.json`);
+    writeFileSync(place, JSON.stringify(file(name, ms)));
+    return place;
+  }
+
+  /** What a process has written so far, of what comes from now on. */
+  function heard(child: ChildProcess): () => string {
+    let text = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    return () => text;
+  }
+
+  /** Waits until `look` sees `pattern`; gives what was seen. */
+  async function within(ms: number, pattern: RegExp, look: () => string | Promise<string>): Promise<string> {
+    const since = Date.now();
+    for (;;) {
+      const seen = await look();
+      if (pattern.test(seen)) return seen;
+      assert.ok(Date.now() - since < ms, `${String(pattern)} was not to be seen in ${ms} ms, only: ${seen}`);
+      await sleep(250);
+    }
+  }
+
+  /** The view of a study, until it shows `pattern`. */
+  async function watched(name: string, pattern: RegExp): Promise<void> {
+    const view = spawn(process.execPath, [cli, 'watch', name], {
+      env: cluster.environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    await within(soon, pattern, heard(view)).finally(() => ended(view, 'SIGKILL'));
+  }
+
+  const print = async (...args: string[]) => {
+    const { code, out, err } = await cluster.everband(...args);
+    return `${out}${err}exit code ${code}\n`;
+  };
+
+  before(async () => {
+    await cluster.start();
+    orchestrator = await cluster.worker(['orchestrate', 'predict']);
+    trainer = await cluster.worker(['train'], 6);
+  });
+  after(async () => {
+    await cluster.end();
+    for (const tree of trees) rmSync(tree, { recursive: true, force: true });
+  });
+
+  it('shows it everywhere when the workflow code is not the code that began it, and goes on once that is back', async () => {
+    const seen = cluster.everband('start', written('first', 300), '--wait');
+    const quiet = cluster.everband('start', written('second', 300), '--wait', '--json');
+    const idle = studyOf(file('idle', 60_000));
+    await cluster.begin(idle);
+    await sleep(5000);
+    const reordered = otherBuild({
+      'workflows/bundle.js': beginnings.map((line) => [line, `${wait} ${line}`] as const),
+    });
+    await ended(orchestrator, 'SIGKILL');
+    orchestrator = await cluster.workerOf(reordered, {}, ['orchestrate', 'predict']);
+    const log = heard(orchestrator);
+    const trouble =
+      /everband\/first\S* cannot go on: the worker's workflow code is not the code that began it \(.*TMPRL1100.*\)\. Fix: start a worker of the version that began it/;
+    const since = Date.now();
+    const left = () => Math.max(0, soon - (Date.now() - since));
+    const shown = await Promise.all([
+      within(soon, trouble, log),
+      within(soon, trouble, () => print('list')),
+      within(soon, trouble, () => print('status', 'first')),
+      watched('first', trouble),
+    ]);
+    assert.match(shown[1], /^exit code 0$/m);
+    assert.match(shown[2], /^exit code 1$/m);
+    assert.match(
+      await print('doctor'),
+      /WRONG study first: everband\/first\S* cannot go on[^]*fix: start a worker of the version[^]*exit code 1/
+    );
+    for (const waiting of [seen, quiet]) {
+      const { code, err } = await Promise.race([
+        waiting,
+        sleep(left() + soon).then(() => assert.fail('it still waits')),
+      ]);
+      assert.equal(code, 1);
+      assert.match(err, /everband\/(first|second)\S* cannot go on[^]*left (first|second), which stays on the server/);
+    }
+    // Nothing has happened to this one: it finds out as soon as somebody asks.
+    assert.match(await print('status', 'idle'), /everband\/idle cannot go on: [^]*Fix: start a worker[^]*exit code 1/);
+    const other = await cluster.everband('start', written('other', 1), '--wait');
+    assert.equal(other.code, 0, other.err);
+
+    // The new code takes one over: it folds what is recorded and goes on from there.
+    assert.match(await print('start', '--recover', 'other'), /other has ended[^]*exit code 1/);
+    assert.match(await print('start', '--recover', 'second'), /second goes on from its record[^]*exit code 0/);
+    const second = studyOf(file('second', 300));
+    await cluster.result(second);
+    assert.equal(canonicalJson(cluster.record(second)), canonicalJson(await reference(second, segmentOf)));
+
+    await ended(orchestrator, 'SIGKILL');
+    orchestrator = await cluster.worker(['orchestrate', 'predict']);
+    for (const name of ['first', 'second']) {
+      const { ended: how, fates } = await cluster.result(studyOf(file(name, 300)));
+      assert.deepEqual([how, fates.failed], ['finished', 0]);
+    }
+    assert.match(await print('status', 'first'), /^first: done[^]*exit code 0/);
+    const client = await cluster.client();
+    await client.workflow.getHandle('everband/idle').terminate();
+  });
+
+  it('is not taken over by a version that decides otherwise', async () => {
+    const one = studyOf(file('decides', 120));
+    await cluster.begin(one);
+    const closed = path.join(cluster.stateDir, 'studies', one.name, 'record', 'b2-r1.json');
+    for (let tries = 0; !existsSync(closed); tries++) {
+      assert.ok(tries < 300, 'the second round never closed');
+      await sleep(100);
+    }
+    const worst = ['.slice(0, places)', '.slice(-places)'] as const;
+    const other = otherBuild({
+      'workflows/bundle.js': [...beginnings.map((line) => [line, `${wait} ${line}`] as const), worst],
+      'core/schedulers/rounds.js': [worst],
+    });
+    await ended(orchestrator, 'SIGKILL');
+    orchestrator = await cluster.workerOf(other, {}, ['orchestrate', 'predict']);
+    await within(soon, /decides\S* cannot go on/, () => print('status', one.name));
+    const { code, err } = await cluster.everbandOf(other, 'start', '--recover', one.name);
+    assert.equal(code, 1);
+    assert.match(err, /the record of study decides cannot be followed: .*b2-r1.*Its workflows stay as they are/);
+    await ended(orchestrator, 'SIGKILL');
+    orchestrator = await cluster.worker(['orchestrate', 'predict']);
+    await cluster.result(one);
+    assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, segmentOf)));
+  });
+
+  it('shows workflow code that throws, even when the server was never told of a failure', async () => {
+    const [line] = beginnings;
+    const hanging = otherBuild({ 'workflows/bundle.js': [[line, `for (;;); ${line}`]] });
+    const throwing = otherBuild({ 'workflows/bundle.js': [[line, `throw new Error('out of order'); ${line}`]] });
+    await ended(orchestrator, 'SIGKILL');
+    orchestrator = await cluster.workerOf(hanging, {}, ['orchestrate', 'predict']);
+    const study = studyOf(file('throwing', 1));
+    await cluster.begin(study);
+    // The first attempt is lost with its worker, and of later ones the server only sees that they never end.
+    await sleep(2000);
+    await ended(orchestrator, 'SIGKILL');
+    orchestrator = await cluster.workerOf(throwing, {}, ['orchestrate', 'predict']);
+    const log = heard(orchestrator);
+    const lost = /everband\/throwing cannot go on: its workflow code fails \(its workflow task was begun \d times/;
+    await Promise.all([
+      within(soon, /everband\/throwing cannot go on: its workflow code fails \(out of order\)\. Fix: /, log),
+      within(soon, lost, () => print('list')),
+    ]);
+    assert.match(await print('status', 'throwing'), /cannot go on: its workflow code fails[^]*exit code 1/);
+
+    // Of another study it hears.
+    const told = cluster.everband('start', written('told', 1), '--wait', '--json');
+    await within(soon, /everband\/told cannot go on: .* \(out of order\)/, () => print('list'));
+    assert.equal((await told).code, 1);
+    await ended(orchestrator, 'SIGKILL');
+    orchestrator = await cluster.worker(['orchestrate', 'predict']);
+    for (const name of ['throwing', 'told'])
+      assert.equal((await cluster.result(studyOf(file(name, 1)))).ended, 'finished');
+  });
+
+  it('says so when every training worker is of another version, and no trial pays for it', async () => {
+    const later = otherBuild({ 'activities/train.js': [['version !== 2 && version !== 3', 'version !== 4']] });
+    await ended(trainer, 'SIGKILL');
+    trainer = await cluster.workerOf(later, {}, ['train'], '--slots', '4');
+    const study = studyOf(file('unread', 1));
+    await cluster.begin(study);
+    const trouble =
+      /no worker that polls can read 2 activities of everband\/unread\/b2\/r0 \(this worker reads .*\)\. Fix: start a worker of the version/;
+    const shown = await within(60_000, trouble, () => print('status', 'unread'));
+    assert.match(shown, /^unread: running[^]*exit code 1/);
+    await watched('unread', trouble);
+    await ended(trainer, 'SIGKILL');
+    trainer = await cluster.worker(['train'], 6);
+    const { ended: how, fates } = await cluster.result(study);
+    assert.deepEqual([how, fates.failed], ['finished', 0]);
+  });
+
+  it('tells it from a study that nobody orchestrates', async () => {
+    await ended(orchestrator, 'SIGKILL');
+    const study = studyOf(file('alone', 1));
+    await cluster.begin(study);
+    const trouble =
+      /no orchestrating worker has taken the workflow task of everband\/alone for \d+ s\. Fix: `everband worker orchestrate`/;
+    assert.match(await within(30_000, trouble, () => print('status', 'alone')), /exit code 1/);
+    assert.match(await print('list'), trouble);
+    assert.match(await print('doctor'), /WRONG study alone: no orchestrating worker/);
+    orchestrator = await cluster.worker(['orchestrate', 'predict']);
+    assert.equal((await cluster.result(study)).ended, 'finished');
+    assert.match(await print('doctor'), /ok +studies: 0 running/);
+  });
+});

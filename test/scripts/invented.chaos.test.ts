@@ -1,0 +1,317 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { StudyRecord } from '../../core/record.js';
+import { generatedCurves } from '../harness.js';
+
+interface Invented {
+  /** The folder of its registry, and of the file. */
+  readonly family: string;
+  readonly name: string;
+  /** Its name in a study file. */
+  readonly type: string;
+  /** The line of the registry that it goes into. */
+  readonly line: string;
+  readonly source: string;
+}
+
+/** One of each family that nobody has heard of. */
+const invented: readonly Invented[] = [
+  {
+    family: 'schedulers',
+    name: 'halfway',
+    type: 'halfway',
+    line: 'export const schedulers = {',
+    source: `/** Two rounds, and the better half goes on. */
+import { Plan } from '../engine/plan.js';
+import type { SchedulerDefinition } from '../engine/scheduler.js';
+import { maxBudget, trials } from './options.js';
+import { Rounds, topOf, type Closed } from './rounds.js';
+
+export interface HalfwayScheduler {
+  readonly type: 'halfway';
+  readonly trials: number;
+  readonly maxBudget: number;
+}
+
+export const halfway: SchedulerDefinition<HalfwayScheduler> = {
+  title: 'halfway',
+  step: 'round',
+  options: { trials, maxBudget },
+  shapes: (settings) => [
+    { s: 0, trials: settings.trials, rungs: [Math.ceil(settings.maxBudget / 2), settings.maxBudget] },
+  ],
+  kept: (_, entered) => Math.ceil(entered / 2),
+  create(context, state) {
+    const plan = new Plan({ definition: halfway, settings: context.settings, pruner: context.study.pruner });
+    const places = (round: { readonly trials: number }) => Math.ceil(round.trials / 2);
+    const promote = (closed: Closed) => topOf(closed, places(closed.round));
+    return new Rounds({ context, plan, together: false, places, promote, holds: false }, state);
+  },
+};
+`,
+  },
+  {
+    family: 'pruners',
+    name: 'worst',
+    type: 'worst',
+    line: 'export const pruners = {',
+    source: `/** The first half of a round trains on; of the others who is predicted to end worse than all of them stops. */
+import { between, minCurvesOption, predictorOption, type PrunerDefinition } from '../engine/pruner.js';
+import type { PredictorSettings } from '../predictors/index.js';
+
+export interface WorstPruner {
+  readonly type: 'worst';
+  readonly predictor: PredictorSettings;
+  readonly minCurves: number;
+}
+
+export const worst: PrunerDefinition<WorstPruner> = {
+  options: { predictor: predictorOption, minCurves: minCurvesOption },
+  describe: ({ predictor }, scheduler) => \`\${scheduler} without its worst, on \${predictor.type}\`,
+  compares: 'prediction',
+  decisionPoint: (_, from, to) => between(0.5, from, to),
+  points: (_, from, to) => {
+    const p = between(0.5, from, to);
+    return p === null ? [] : [p];
+  },
+  predictor: ({ predictor }) => predictor,
+  *run(round, settings) {
+    const { to, decisionPoint: p } = round.group;
+    const half = p === null ? round.runners.length : Math.ceil(round.runners.length / 2);
+    yield* round.open((_, position) => (position < half ? to : (p ?? to)));
+    const complete = round.runners.slice(0, half).filter(({ end }) => end === 'rung');
+    round.remember(complete);
+    const waiting = round.runners.slice(half).filter(({ end }) => end === 'rung');
+    if (p === null || waiting.length === 0 || complete.length === 0) return null;
+    const threshold = Math.max(...complete.map((runner) => runner.loss()));
+    const { answer, trainedOn, fresh } = yield* round.ask(settings, p, waiting);
+    const predictions = waiting.map((runner, i) => {
+      const predicted = answer.outcome === 'predicted' ? (answer.losses[i] as number) : null;
+      const goesOn = predicted === null || predicted <= threshold;
+      if (!goesOn) runner.end = 'stopped';
+      return { trial: runner.id, predicted, goesOn };
+    });
+    const sentOn = complete.map(({ id }) => id);
+    const decision = { epoch: p, sentOn, threshold, trainedOn, predictorsTrained: fresh ? 1 : 0, predictions };
+    return yield* round.conclude(
+      waiting.filter(({ end }) => end === 'rung'),
+      { decision, teaches: false }
+    );
+  },
+};
+`,
+  },
+  {
+    family: 'predictors',
+    name: 'drop',
+    type: 'drop',
+    line: 'export const plainPredictors = {',
+    source: `/** Every curve falls as far as the others did on average. */
+import type { PredictorDefinition } from './definition.js';
+
+export interface DropPredictor {
+  readonly type: 'drop';
+}
+
+export const drop: PredictorDefinition<DropPredictor> = {
+  options: {},
+  fit(rows, targets) {
+    const falls = rows.map((row, i) => (row.at(-1) as number) - (targets[i] as number));
+    const mean = falls.reduce((sum, fall) => sum + fall, 0) / falls.length;
+    return { predict: (row) => (row.at(-1) as number) - mean };
+  },
+};
+`,
+  },
+  {
+    family: 'samplers',
+    name: 'corners',
+    type: 'corners',
+    line: 'export const samplers = {',
+    source: `/** The ends of every range, one combination after the other; of a table its rows in order. */
+import { inOrder } from '../space.js';
+import type { Config } from '../settings.js';
+import type { SamplerDefinition } from './definition.js';
+
+export interface CornersSampler {
+  readonly type: 'corners';
+}
+
+export const corners: SamplerDefinition<CornersSampler> = {
+  options: {},
+  wave: () => null,
+  draws: ({ space }) => (index, earlier) => {
+    const config: Config = Object.fromEntries(
+      inOrder(space).map(([name, parameter], i) => {
+        const ends = 'low' in parameter ? [parameter.low, parameter.high] : [0, 1];
+        return [name, ends[(index >> i) & 1] as number];
+      })
+    );
+    return { config, avoided: 0, kept: earlier.has(config) };
+  },
+  tableDraws: (_, __, table) => (index, earlier) => {
+    const config = table[index % table.length] as Config;
+    return { config, avoided: 0, kept: earlier.has(config) };
+  },
+};
+`,
+  },
+  {
+    family: 'objectives',
+    name: 'least',
+    type: 'least',
+    line: 'export const objectives = {',
+    source: `/** The smaller the metric, the better: twice of it is the loss. */
+import type { ObjectiveMode } from './mode.js';
+
+export const least: ObjectiveMode = {
+  spellings: ['fewest'],
+  loss: (value) => 2 * value,
+  value: (loss) => loss / 2,
+};
+`,
+  },
+];
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+describe('a scheduler, pruner, predictor, sampler and objective, each in one file and one line of its registry', function () {
+  this.timeout(300_000);
+  const tree = mkdtempSync(path.join(os.tmpdir(), 'everband-invented-'));
+  const home = path.join(tree, 'home');
+  let worker: ChildProcess | null = null;
+  const environment = Object.fromEntries(
+    Object.entries({ ...process.env, EVERBAND_HOME: home, NO_COLOR: '1' }).filter(([key]) => key !== 'TEMPORAL_ADDRESS')
+  );
+  function everband(...args: string[]): string {
+    const cli = path.join(tree, 'dist/scripts/everband.js');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], {
+      cwd: tree,
+      encoding: 'utf8',
+      env: environment,
+    });
+    assert.equal(status, 0, `${args.join(' ')}: ${stdout}${stderr}`);
+    return stdout;
+  }
+
+  before(() => {
+    const left = new Set(['node_modules', 'dist', '.git', '.venv', '.everband', 'test']);
+    cpSync(root, tree, { recursive: true, filter: (file) => !left.has(path.basename(file)) });
+    symlinkSync(path.join(root, 'node_modules'), path.join(tree, 'node_modules'));
+    for (const { family, name, type, line, source } of invented) {
+      writeFileSync(path.join(tree, 'core', family, `${name}.ts`), source);
+      const index = path.join(tree, 'core', family, 'index.ts');
+      const text = readFileSync(index, 'utf8');
+      const registered = text.replace(line, `${line} ${type}: ${name},`);
+      assert.notEqual(registered, text);
+      writeFileSync(index, `import { ${name} } from './${name}.js';\n${registered}`);
+    }
+    const built = spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: tree, encoding: 'utf8' });
+    assert.equal(built.status, 0, built.stdout + built.stderr);
+  });
+  after(async () => {
+    if (worker) {
+      const gone = new Promise((resolve) => worker?.once('exit', resolve));
+      worker.kill('SIGKILL');
+      await gone;
+    }
+    if (existsSync(home)) everband('server', 'stop');
+    rmSync(tree, { recursive: true, force: true });
+  });
+
+  async function startWorker(): Promise<void> {
+    worker = spawn(process.execPath, [path.join(tree, 'dist/scripts/everband.js'), 'worker', '--slots', '4'], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise<void>((resolve) => {
+      worker?.stdout?.on('data', (chunk: Buffer) => chunk.toString().includes('worker ready') && resolve());
+    });
+  }
+
+  /** Runs a study file through every command, with what it says where. */
+  async function through(
+    name: string,
+    study: string,
+    says: { plan: RegExp; trials: number; status: RegExp; report: RegExp }
+  ): Promise<StudyRecord> {
+    const file = path.join(tree, `${name}.yaml`);
+    writeFileSync(file, `name: ${name}\n${study}\n`);
+    assert.match(everband('validate', file), new RegExp(`study ${name} is fine`));
+    assert.match(everband('plan', file), says.plan);
+    everband('server');
+    if (!worker) await startWorker();
+    const result = JSON.parse(everband('start', file, '--wait', '--json').trim().split('\n').at(-1) ?? '') as {
+      ended: string;
+      trials: number;
+    };
+    assert.deepEqual([result.ended, result.trials], ['finished', says.trials]);
+    assert.match(everband('status', name), says.status);
+    assert.match(everband('trials', name), /b0-t000/);
+    assert.match(everband('audit', name), new RegExp(`every decision of ${name} follows`));
+    everband('export', name, '--out', tree);
+    assert.match(readFileSync(path.join(tree, `${name}.trials.csv`), 'utf8'), /b0-t000/);
+    everband('report', name, '--out', path.join(tree, `${name}.html`));
+    assert.match(readFileSync(path.join(tree, `${name}.html`), 'utf8'), says.report);
+    const figure = path.join(tree, `${name}.svg`);
+    const simulated = ['simulate', file, '--seeds', '2', '--algorithms', 'study,random', '--figure', figure];
+    assert.match(everband(...simulated), /study/);
+    assert.match(readFileSync(figure, 'utf8'), /lower is better/);
+    return JSON.parse(readFileSync(path.join(home, 'studies', name, 'record/record.json'), 'utf8')) as StudyRecord;
+  }
+
+  it('runs a scheduler through every command', async () => {
+    const study = `scheduler: {type: halfway, trials: 12, R: 6}\npruner: median\ntrainer: {replay: ${generatedCurves(40, 6)}, columns: loss_}`;
+    await through('invented', study, {
+      plan: /12 trials, 54 epochs with resume/,
+      trials: 12,
+      status: /b0 +0 +0-3 +12 /,
+      report: /halfway, R = 6/,
+    });
+  });
+
+  it('runs a pruner, a predictor, a sampler and an objective through every command', async () => {
+    const parts = `objective: {mode: fewest}\nsampler: corners\nscheduler: {type: hyperband, R: 9, eta: 3}\npruner: {type: worst, predictor: drop, minCurves: 2}`;
+    const record = await through('parts', `${parts}\ntrainer: {replay: ${generatedCurves(40, 9)}, columns: loss_}`, {
+      plan: /17 trials/,
+      trials: 17,
+      status: /b0 /,
+      report: /Hyperband without its worst, on drop/,
+    });
+    assert.equal(record.objective.mode, 'least');
+    assert.deepEqual(
+      record.trials.slice(0, 3).map(({ config }) => config['row']),
+      [0, 1, 2]
+    );
+    assert.ok(record.result.predictorsTrained > 0 && record.result.fates.stopped > 0, JSON.stringify(record.result));
+  });
+
+  it('runs them in memory, and the record says what follows from them', () => {
+    const program = `
+      import { audit, createSampler, defineStudy, predict, runInMemory } from 'everband/core';
+      const space = { lr: { type: 'float', low: 1, high: 2 }, width: { type: 'int', low: 3, high: 5 } };
+      const scheduler = { type: 'halfway', trials: 12, maxBudget: 8 };
+      const pruner = { type: 'worst', predictor: 'drop', minCurves: 2 };
+      const study = defineStudy({ space, scheduler, sampler: 'corners', objective: { mode: 'least' }, pruner });
+      const level = ({ lr, width }) => lr + width;
+      const train = ({ config, index }, from, to) =>
+        Array.from({ length: to - from }, (_, i) => level(config) + index / 100 + 1 / (from + 1 + i));
+      const record = await runInMemory(study, {
+        propose: (request) => createSampler(study, null).propose(request),
+        train: async (...asked) => ({ outcome: 'completed', values: train(...asked) }),
+        predict,
+      });
+      const { config, value } = record.result.best;
+      console.log(JSON.stringify([audit(record), config, value, record.result.fates.stopped > 0]));
+    `;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: tree,
+      encoding: 'utf8',
+    });
+    assert.deepEqual(JSON.parse(stdout || stderr), [[], { lr: 1, width: 3 }, 4.125, true]);
+  });
+});

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { canonicalJson } from '../../core/record.js';
+import { audit } from '../../core/audit.js';
+import type { Study } from '../../core/study.js';
+import { Cluster, ended, generatedCurves, itReplays, reference, sleep, studyOf } from '../harness.js';
+
+describe('a record that is lost or changed while its study runs', function () {
+  this.timeout(120_000);
+  const cluster = new Cluster();
+  let curves: string;
+  before(async () => {
+    curves = generatedCurves(60, 9);
+    // The study goes on in a new run every few rounds.
+    await cluster.start({ 'limit.historyCount.suggestContinueAsNew': 60 });
+    await cluster.worker(['predict', 'train'], 8);
+  });
+  after(() => cluster.end());
+
+  const study = (name: string, more: object = {}) =>
+    studyOf({
+      name,
+      seed: 3,
+      scheduler: { type: 'hyperband', R: 9, eta: 3, iterations: 2 },
+      pruner: { type: 'swift', minCurves: 4 },
+      trainer: { replay: curves, columns: 'loss_', secondsPerEpoch: 0.05 },
+      parallelism: 8,
+      ...more,
+    });
+  const file = (one: Study, name: string) => path.join(cluster.stateDir, 'studies', one.name, 'record', name);
+  async function until(name: string, holds: () => boolean): Promise<void> {
+    for (let tries = 0; !holds(); tries++) {
+      assert.ok(tries < 200, `${name} never came`);
+      await sleep(100);
+    }
+  }
+  const damages: Record<string, (at: string) => void> = {
+    deleted: (at) => rmSync(at),
+    cut: (at) => writeFileSync(at, readFileSync(at, 'utf8').slice(0, -30)),
+    'changed in a digit': (at) => writeFileSync(at, readFileSync(at, 'utf8').replace(/\.\d/, '.x').replace('.x', '.5')),
+  };
+
+  for (const [what, damage] of Object.entries(damages)) {
+    it(`comes back from the workflows that wrote it: ${what}`, async () => {
+      const orchestrator = await cluster.worker(['orchestrate']);
+      const one = study(`lost-${what.replaceAll(' ', '-')}`);
+      await cluster.begin(one);
+      await until('the last bracket', () => existsSync(file(one, 'i2-b0.p0.json')));
+      for (const name of ['b2-r0.json', 'b1.p0.json', 'b0-r0.json', 'i2-b2-r1.json']) damage(file(one, name));
+      const result = await cluster.result(one);
+      const wanted = await reference(one);
+      assert.deepEqual(result, JSON.parse(JSON.stringify(wanted.result)));
+      assert.equal(canonicalJson(cluster.record(one)), canonicalJson(wanted));
+      assert.deepEqual(audit(cluster.record(one)), []);
+      await ended(orchestrator);
+    });
+  }
+
+  it('comes back when orchestrators have two state folders', async function () {
+    this.timeout(240_000);
+    const folders = ['one', 'two'].map((name) => path.join(cluster.stateDir, name));
+    for (const folder of folders) mkdirSync(folder);
+    const one = study('two-folders', { sampler: 'tpe' });
+    let orchestrator = await cluster.workerIn(folders[0] as string, ['orchestrate']);
+    await cluster.begin(one);
+    // They take over from each other, again and again.
+    let done = false;
+    const result = cluster.result(one).finally(() => (done = true));
+    for (let turn = 1; !done && turn < 8; turn++) {
+      await sleep(1500);
+      const next = await cluster.workerIn(folders[turn % 2] as string, ['orchestrate']);
+      await ended(orchestrator, 'SIGKILL');
+      orchestrator = next;
+    }
+    assert.deepEqual(await result, JSON.parse(JSON.stringify((await reference(one)).result)));
+    await ended(orchestrator);
+  });
+
+  it('of trials one by one comes back, too', async function () {
+    this.timeout(300_000);
+    const orchestrator = await cluster.worker(['orchestrate']);
+    const one = study('lost-rungs', { scheduler: { type: 'asha', R: 9, eta: 3, trials: 60 } });
+    await cluster.begin(one);
+    await until('a first part', () => existsSync(file(one, 'part-0.json')));
+    rmSync(file(one, 'part-0.json'));
+    rmSync(file(one, 'b2.p0.json'));
+    const result = await cluster.result(one);
+    assert.equal(result.trials, 60);
+    assert.deepEqual(audit(cluster.record(one)), []);
+    await ended(orchestrator);
+  });
+
+  itReplays(cluster, 20);
+});

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { canonicalJson } from '../../core/record.js';
+import type { Study } from '../../core/study.js';
+import { workflowIds } from '../../workflows/messages.js';
+import { segmentOf } from '../fixtures/slow-trainer.mjs';
+import { Cluster, generatedCurves, reference, sleep, studyOf, itReplays } from '../harness.js';
+
+describe('a round too large for one history', function () {
+  this.timeout(240_000);
+  const cluster = new Cluster();
+  before(async () => {
+    await cluster.start();
+    await cluster.worker(['orchestrate', 'predict']);
+    await cluster.worker(['train'], 40);
+  });
+  after(() => cluster.end());
+
+  const replayed = (name: string, file: string, more: object) =>
+    studyOf({
+      name,
+      seed: 6,
+      trainer: { replay: file, columns: 'loss_' },
+      training: { segmentEpochs: 1 },
+      parallelism: 80,
+      ...more,
+    });
+
+  /** Runs of every workflow below a study, by workflow id. */
+  async function runsOf(study: Study): Promise<Map<string, number>> {
+    const client = await cluster.client();
+    const runs = new Map<string, number>();
+    const query = `WorkflowId STARTS_WITH '${workflowIds.study(study.name)}/'`;
+    for await (const { workflowId } of client.workflow.list({ query })) {
+      runs.set(workflowId, (runs.get(workflowId) ?? 0) + 1);
+    }
+    return runs;
+  }
+
+  it('is cut into shards, before and after the decision point, and comes to the same bytes', async () => {
+    const study = replayed('shards', generatedCurves(200, 18), {
+      scheduler: { type: 'successiveHalving', trials: 90, minBudget: 9, R: 18, eta: 2 },
+      pruner: { type: 'swift', minCurves: 4, decisionPoint: 0.7 },
+    });
+    await cluster.begin(study);
+    const { fates } = await cluster.result(study);
+    assert.ok(fates.stopped > 0);
+    assert.equal(canonicalJson(cluster.record(study)), canonicalJson(await reference(study)));
+    const shards = [...(await runsOf(study)).keys()].filter((id) => /\/r0\/s\d+$/.test(id));
+    assert.ok(shards.length >= 3, `shards: ${shards.join(', ')}`);
+    assert.ok((await cluster.events(study)).most <= 4096);
+  });
+
+  it('with a trial of more segments than a history holds: the shard goes on in a new run', async () => {
+    const study = replayed('long-trial', generatedCurves(10, 620), { scheduler: { type: 'full', trials: 2, R: 620 } });
+    await cluster.begin(study);
+    const { epochs } = await cluster.result(study);
+    assert.equal(epochs, 1240);
+    assert.equal(canonicalJson(cluster.record(study)), canonicalJson(await reference(study)));
+    const runs = [...(await runsOf(study))].filter(([id]) => /\/s\d+$/.test(id)).map(([, count]) => count);
+    assert.deepEqual(runs, [2, 2]);
+    assert.ok((await cluster.events(study)).most <= 4096);
+  });
+
+  it('lists, retries and drops a trial that is parked inside a shard, and pauses there', async () => {
+    const data = `${cluster.stateDir}/data-is-here`;
+    const study = studyOf({
+      name: 'parked-in-shard',
+      space: {
+        x: { float: [0, 1] },
+        ms: { fixed: 0 },
+        divergesAbove: { fixed: 2 },
+        broken: { choice: [data, cluster.stateDir] },
+      },
+      tryFirst: [data, cluster.stateDir].map((broken, i) => ({ x: i / 10, ms: 0, divergesAbove: 2, broken })),
+      // Two shards for their worst case; the broken trial ends at its first segment.
+      scheduler: { type: 'full', trials: 2, R: 260 },
+      trainer: { module: fileURLToPath(new URL('../fixtures/slow-trainer.mjs', import.meta.url)) },
+      parallelism: 2,
+      training: { segmentEpochs: 1, attempts: 1, backoffSeconds: 0, parkSeconds: 120, heartbeatSeconds: 2 },
+    });
+    await cluster.begin(study);
+    let out = '';
+    for (let i = 0; i < 40 && !out.includes('parked: b0-t000'); i++) {
+      await sleep(250);
+      ({ out } = await cluster.everband('status', study.name));
+    }
+    assert.match(out, /parked: b0-t000 after 1 attempts: .*the data set is not there/);
+    assert.equal((await cluster.everband('pause', study.name)).code, 0);
+    assert.equal((await cluster.everband('resume', study.name)).code, 0);
+    const dropped = await cluster.everband('drop', study.name, 'b0-t000');
+    assert.equal(dropped.code, 0, dropped.err);
+    const { fates } = await cluster.result(study);
+    assert.deepEqual([fates.failed, fates.completed], [1, 1]);
+    const done = cluster.record(study).trials.find((trial) => trial.id === 'b0-t001');
+    assert.ok(done);
+    const wanted = segmentOf({ ...done, globalIndex: 1 }, 0, 260);
+    assert.deepEqual(done.values, wanted.values);
+  });
+
+  itReplays(cluster, 10);
+});

@@ -1,0 +1,7 @@
+/** Names of the files of a record. */
+export const fileNames = {
+  proposal: (bracket: string, first: number) => `${bracket}.p${first}.json`,
+  round: (group: string) => `${group}.json`,
+  /** `first`: lines of the log in the parts before. */
+  part: (first: number) => `part-${first}.json`,
+} as const;
