@@ -43,6 +43,7 @@ import {
   type LateTurn,
   type Portion,
 } from './control.js';
+import { startGroup } from './children.js';
 import { everbandLate } from './late.js';
 import type { Local } from './local.js';
 import {
@@ -354,14 +355,15 @@ export class Driver {
     const { study, identity } = this;
     const { bracket, round, members, from, to } = group;
     const { closing, digests } = await this.tree.run(portion, (control) =>
-      startChild(everbandRound, {
-        workflowId: workflowIds.round(study.name, bracket, round),
-        args: [{ study, identity, group, memory, control, carried: null }],
-        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-        typedSearchAttributes: searchAttributesOf(study, { bracket, round }),
-        staticSummary: `${study.name} ${bracket} round ${round}: ${members.length} trials, ${study.budgetUnit} ${from} to ${to}`,
-      })
+      startGroup(
+        everbandRound,
+        { study, identity, group, memory, control, carried: null },
+        {
+          workflowId: workflowIds.round(study.name, bracket, round),
+          typedSearchAttributes: searchAttributesOf(study, { bracket, round }),
+          staticSummary: `${study.name} ${bracket} round ${round}: ${members.length} trials, ${study.budgetUnit} ${from} to ${to}`,
+        }
+      )
     );
     this.inTurn(() => {
       this.files.take(digests);

@@ -5,6 +5,7 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  allHandlersFinished,
   condition,
   continueAsNew,
   defineQuery,
@@ -203,6 +204,8 @@ class LateRun {
   }
 
   private async goOn(values: readonly number[]): Promise<never> {
+    // A cancellation that came with what led here holds: the next run would not hear of it.
+    await condition(allHandlersFinished);
     const { rungs, control, beside, start, turn } = this;
     const carried = { rungs, values, pool: this.requirePool.state, control, beside, turn };
     return continueAsNew<typeof everbandLate>({ ...this.input, start, carried });

@@ -1,8 +1,9 @@
 /** Collects the training that a round asks for in one breath, and hands it to as few shards as the limits allow. */
-import { ChildWorkflowCancellationType, ParentClosePolicy, startChild, workflowInfo } from '@temporalio/workflow';
+import { workflowInfo } from '@temporalio/workflow';
 import type { Group } from '../core/engine/work.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome } from '../core/trial.js';
+import { startGroup } from './children.js';
 import type { Control, ControlTree } from './control.js';
 import { messageBytes, workflowIds, type StudyIdentity } from './messages.js';
 import { eventsPerSegment, historyBudget } from './policies.js';
@@ -91,12 +92,9 @@ export class ShardStarter {
         control,
         carried: null,
       };
-      return startChild(everbandShard, {
+      return startGroup(everbandShard, shard, {
         workflowId,
-        args: [shard],
         typedSearchAttributes,
-        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
         staticSummary: `${slice.length} trials of ${group.bracket} round ${group.round}`,
       });
     };

@@ -340,14 +340,35 @@ describe('groups of a study', function () {
     }
   });
 
+  const shardsGoOn = (study: Study) =>
+    until('shards go on in new runs', async () => {
+      const shards = (await workflowsOf(study, false)).filter((id) => /\/s\d+$/.test(id));
+      return new Set(shards).size < shards.length;
+    });
+
   it('end with a study of shards', async () => {
     const more = {
       scheduler: { type: 'full', trials: 8, R: 260 },
       training: { segmentEpochs: 1, heartbeatSeconds: 2, graceSeconds: 2 },
     };
-    await eachEnds(both('shards', more), async (study) => {
-      await until('shards train', async () => (await groupsOf(study)).length > 2);
-    });
+    await eachEnds(both('shards', more), shardsGoOn);
+  });
+
+  it('end with a study of shards that go on in new runs, in whatever moment it is ended', async () => {
+    const studies = Array.from({ length: 12 }, (_, i) =>
+      slow(`shards-moment-${i}`, 20, {
+        scheduler: { type: 'full', trials: 4, maxBudget: 2000 },
+        parallelism: 4,
+        training: { segmentEpochs: 1, heartbeatSeconds: 2, graceSeconds: 2 },
+      })
+    );
+    for (const [i, study] of studies.entries()) {
+      await cluster.begin(study);
+      await shardsGoOn(study);
+      await sleep(40 * i);
+      await (await handleOf(workflowIds.study(study.name))).cancel();
+      await until(`${study.name}: every workflow ends`, async () => (await workflowsOf(study)).length === 0);
+    }
   });
 
   it('end with a study that has gone on in a new run', async () => {
