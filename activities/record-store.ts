@@ -10,6 +10,7 @@ import { assembleRecord } from '../core/assemble.js';
 import { foldRounds, oneByOne, type KeptGroup, type Material } from '../core/engine/material.js';
 import type { Proposal, ProposalRequest } from '../core/engine/propose.js';
 import type { Ended } from '../core/engine/work.js';
+import type { EnteredRound } from '../core/recover.js';
 import { canonicalJson, digestOf, type StudyRecord } from '../core/record.js';
 import { planOf, type Study } from '../core/study.js';
 import type { Trial } from '../core/trial.js';
@@ -111,6 +112,11 @@ export function readTrials(stateDir: string, study: string, bracket: string, ind
     .filter(({ index }) => wanted.has(index));
 }
 
+/** Rounds that others led to and that have begun, in no order. */
+export function readEntered(stateDir: string, study: string): EnteredRound[] {
+  return filesOf(stateDir, study, enteredName).flatMap((name) => readFile<EnteredRound>(stateDir, study, name) ?? []);
+}
+
 /** Whether any group of a study has closed. */
 export function hasClosed(stateDir: string, study: string): boolean {
   return [roundName, partName].some((name) => filesOf(stateDir, study, name).length > 0);
@@ -141,6 +147,7 @@ export function readRecord(stateDir: string, name: string): StudyRecord | null {
 
 const proposalName = /^([^.]+)\.p(\d+)\.json$/;
 const roundName = /^[^.]+-r\d+\.json$/;
+const enteredName = /^[^.]+-r\d+\.entered\.json$/;
 const partName = /^part-(\d+)\.json$/;
 
 function partNumber(name: string): number | null {
@@ -171,7 +178,8 @@ export function readSums(stateDir: string, study: string): { digests: Record<str
     if (name === 'study.json' || name === 'record.json') continue;
     const text = textOf(path.join(recordFolder(stateDir, study), name));
     if (text === null) damaged.push(name);
-    else digests[name] = digestOf(text);
+    // No result comes out of who came to a round.
+    else if (!enteredName.test(name)) digests[name] = digestOf(text);
   }
   return { digests, damaged };
 }

@@ -4,6 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Proposal, ProposalRequest } from '../core/engine/propose.js';
 import { predict } from '../core/predictors/predict.js';
 import { canonicalJson } from '../core/record.js';
+import { enteredOf } from '../core/recover.js';
 import { createSampler, type Sampler } from '../core/sampler.js';
 import { samplerOf } from '../core/samplers/index.js';
 import { planOf, type Config, type Study } from '../core/study.js';
@@ -70,6 +71,23 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
     );
   }
 
+  /** Trials proposed before, by index in their bracket: as many of the first as fit into a message. */
+  async function recall(study: Study, bracket: string, indexes: readonly number[]): Promise<readonly Trial[]> {
+    let trials = readTrials(stateDir, study.name, bracket, indexes);
+    if (trials.length < indexes.length) {
+      await restorer.proposals(study.name, bracket, Math.max(...indexes) + 1);
+      trials = readTrials(stateDir, study.name, bracket, indexes);
+    }
+    const found = new Set(trials.map(({ index }) => index));
+    const lost = indexes.filter((index) => !found.has(index));
+    if (lost.length === 0) return trials.slice(0, fitting(trials));
+    const ids = lost.slice(0, 3).map((index) => trialId(bracket, index));
+    throw ApplicationFailure.retryable(
+      `the configurations of ${lost.length} trials (${ids.join(', ')}${lost.length > 3 ? ', ...' : ''}) are neither in ` +
+        `the record here nor in Temporal any more: orchestrating workers share one state folder (EVERBAND_HOME)`
+    );
+  }
+
   return {
     async prepareStudy(input, identity, started) {
       const parsed = parseStudy(input, { baseDir: process.cwd(), checkFiles: false });
@@ -111,23 +129,12 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
       return proposal;
     },
 
-    async recall(study, bracket, indexes) {
-      let trials = readTrials(stateDir, study.name, bracket, indexes);
-      if (trials.length < indexes.length) {
-        await restorer.proposals(study.name, bracket, Math.max(...indexes) + 1);
-        trials = readTrials(stateDir, study.name, bracket, indexes);
-      }
-      const found = new Set(trials.map(({ index }) => index));
-      const lost = indexes.filter((index) => !found.has(index));
-      if (lost.length === 0) return trials.slice(0, fitting(trials));
-      const ids = lost.slice(0, 3).map((index) => trialId(bracket, index));
-      throw ApplicationFailure.retryable(
-        `the configurations of ${lost.length} trials (${ids.join(', ')}${lost.length > 3 ? ', ...' : ''}) are neither in ` +
-          `the record here nor in Temporal any more: orchestrating workers share one state folder (EVERBAND_HOME)`
-      );
-    },
+    recall,
 
-    async dropOthers(study, identity, { bracket, round, members, from }) {
+    async enterRound(study, identity, group, indexes) {
+      requireCurrent(studyFolder(stateDir, study.name), identity);
+      await writeFile(stateDir, study.name, fileNames.entered(group.id), canonicalJson(enteredOf(group)));
+      const { bracket, round, members, from } = group;
       const own = planOf(study).first.find(({ id }) => bracket.endsWith(id));
       // Whoever starts from one of this round's donors may still do so; of the round before, everybody has.
       const copied = own?.rounds[round - 2]?.to;
@@ -136,15 +143,16 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
         for (const index of members) await releaseCheckpoint(place, trialId(bracket, index), copied);
       }
       const came = new Set(members);
-      const others = readProposed(stateDir, study.name, Infinity).filter((trial) => {
-        return trial.bracket === bracket && !came.has(trial.index);
-      });
       if (from > 0) {
+        const others = readProposed(stateDir, study.name, Infinity).filter((trial) => {
+          return trial.bracket === bracket && !came.has(trial.index);
+        });
         await removeOut(
           study.name,
           others.map(({ id }) => id)
         );
       }
+      return recall(study, bracket, indexes);
     },
 
     async record(study, identity, name, text, out, released) {
@@ -190,6 +198,9 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
 /** How many of the first trials fit into one message; one does at least. */
 function fitting(trials: readonly Trial[]): number {
   let bytes = 0;
-  const end = trials.findIndex((trial, i) => (bytes += JSON.stringify(trial).length) > messageBytes && i > 0);
-  return end === -1 ? trials.length : end;
+  for (const [i, trial] of trials.entries()) {
+    bytes += JSON.stringify(trial).length;
+    if (bytes > messageBytes && i > 0) return i;
+  }
+  return trials.length;
 }

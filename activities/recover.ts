@@ -19,7 +19,16 @@ import type { FailedTrial, RecoverActivities } from '../workflows/activity-types
 import { fileNames } from '../workflows/file-names.js';
 import { failureTypes, workflowIds, type StudyIdentity } from '../workflows/messages.js';
 import { readLates } from './late-store.js';
-import { readClosed, readProposed, readSums, readStudy, recordFile, studyFolder, writeFile } from './record-store.js';
+import {
+  readClosed,
+  readEntered,
+  readProposed,
+  readSums,
+  readStudy,
+  recordFile,
+  studyFolder,
+  writeFile,
+} from './record-store.js';
 import { readFailed, readRunNote, writeFailed, writeRunNote, type RunNote, type ServerPlace } from './run-note.js';
 
 /** The cluster that the orchestrating worker belongs to. */
@@ -143,6 +152,7 @@ class StudyRemains implements Recorded {
     const stop = control.stopped ? 'stopped' : late && interrupted ? 'deadline' : null;
     const remains: Remains = {
       ...{ recorded: this, closed, log, stop, parallelism: control.parallelism },
+      entered: readEntered(this.stateDir, study.name),
       ended: (group, task) => {
         const outcome = this.ended(group, task);
         // It has not come there before its checkpoint is held for others; its trainer is asked again, and knows it all.

@@ -29,14 +29,15 @@ export interface RecordActivities {
   /** Trials proposed before, by index in their bracket. */
   recall(study: Study, bracket: string, indexes: readonly number[]): Promise<readonly Trial[]>;
   /**
-   * Removes the checkpoints of a bracket's trials that did not come to this round, and those that were held for others
-   * to start from in the round before.
+   * Begins a round that others led to: records who came to it, removes the checkpoints of its bracket's trials that did
+   * not, and those that were held for others to start from in the round before. Gives what {@link recall} gives.
    */
-  dropOthers(
+  enterRound(
     study: Study,
     identity: StudyIdentity,
-    group: Pick<Group, 'bracket' | 'round' | 'members' | 'from'>
-  ): Promise<void>;
+    group: Group,
+    indexes: readonly number[]
+  ): Promise<readonly Trial[]>;
   /**
    * Writes a file of the study's record, then removes the checkpoints of trials that are out for good, and the held ones
    * that are released.

@@ -2,6 +2,8 @@
 export const fileNames = {
   proposal: (bracket: string, first: number) => `${bracket}.p${first}.json`,
   round: (group: string) => `${group}.json`,
+  /** Who came to a round, written as it begins. */
+  entered: (group: string) => `${group}.entered.json`,
   /** `first`: lines of the log in the parts before. */
   part: (first: number) => `part-${first}.json`,
 } as const;

@@ -124,10 +124,7 @@ class RoundRun {
     const { study, group, carried } = this.input;
     const { machine } = this;
     this.show();
-    if (!group.draws) {
-      await this.local.run((all) => all.dropOthers(study, this.input.identity, group));
-      await this.recall();
-    } else if (carried) await this.recall();
+    if (!group.draws || carried) await this.recall();
     if (this.input.identity.incarnation > 0) {
       const failed = await this.local.run((all) => all.failedIn(study.name, group.bracket, group.round));
       for (const { trial, from, outcome } of failed) this.failed.set(`${trial} ${from}`, outcome);
@@ -217,10 +214,13 @@ class RoundRun {
   }
 
   private async recall(): Promise<void> {
-    const { study, group } = this.input;
+    const { study, group, identity } = this.input;
     for (let first = 0; first < group.members.length;) {
       const indexes = group.members.slice(first, first + recallBlock);
-      const trials = await this.local.run((all) => all.recall(study, group.bracket, indexes));
+      const trials = await this.local.run((all) => {
+        if (first === 0 && !group.draws) return all.enterRound(study, identity, group, indexes);
+        return all.recall(study, group.bracket, indexes);
+      });
       for (const trial of trials) this.trials.set(trial.id, trial);
       first += trials.length;
       await this.budget.spend(JSON.stringify(trials).length);

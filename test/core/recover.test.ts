@@ -3,10 +3,12 @@ import { audit } from '../../core/audit.js';
 import { assembleRecord } from '../../core/assemble.js';
 import { StudyRun, type Assignment } from '../../core/engine/study-run.js';
 import type { Proposal } from '../../core/engine/propose.js';
+import type { KeptGroup } from '../../core/engine/material.js';
+import type { Group } from '../../core/engine/work.js';
 import { segmentOf, type Recorded } from '../../core/fold.js';
 import { Drawn } from '../../core/in-memory.js';
-import { createSampler, defineStudy, predict } from '../../core/index.js';
-import { takeUp, type Remains } from '../../core/recover.js';
+import { createSampler, defineStudy, predict, type Study } from '../../core/index.js';
+import { enteredOf, takeUp, type Remains } from '../../core/recover.js';
 import { stream } from '../../core/rng.js';
 import type { SegmentOutcome } from '../../core/trial.js';
 import { segment } from './world.js';
@@ -19,15 +21,17 @@ const study = defineStudy({
   parallelism: 4,
 });
 
-/** A study that was carried out in a drawn order, until `lines` of its log stand. */
-function carriedOut(lines: number): { run: StudyRun; drawn: Drawn } {
+/** A study that was carried out in a drawn order, until `lines` of its log stand; with every group it handed out. */
+function carriedOut(study: Study, lines: number): { run: StudyRun; drawn: Drawn; groups: readonly Group[] } {
   const sampler = createSampler(study, null);
   const drawn = new Drawn((request) => sampler.propose(request));
   const run = new StudyRun(study);
   const random = stream(7, 'order');
   const out: Assignment[] = [];
+  const groups = new Map<string, Group>();
   while (run.ended === null && run.log.length < lines) {
     out.push(...run.next(study.parallelism - run.width));
+    for (const { group } of out) groups.set(group.id, group);
     const now = out.findIndex(({ task }) => task.type !== 'train');
     const [one] = out.splice(now >= 0 ? now : random.below(out.length), 1);
     assert.ok(one);
@@ -36,22 +40,26 @@ function carriedOut(lines: number): { run: StudyRun; drawn: Drawn } {
     else if (task.type === 'predict') run.tell(one, predict(run.request(task)));
     else run.tell(one, segment(drawn.trial(task.trial), task.from, task.to));
   }
-  return { run, drawn };
+  return { run, drawn, groups: [...groups.values()] };
 }
 
-describe('a study that is taken up from its record', () => {
-  const { run, drawn } = carriedOut(40);
-  const proposals: readonly Proposal[] = drawn.proposals;
-  const recorded: Recorded = {
+function recordedOf(drawn: Drawn): Recorded {
+  return {
     proposal: ({ bracket, first, count }) =>
-      proposals.find(
+      drawn.proposals.find(
         ({ trials }) => trials[0]?.bracket === bracket && trials[0].index === first && trials.length === count
       ) ?? null,
     segment: (_group, task) => segment(drawn.trial(task.trial), task.from, task.to),
     answers: () => [],
   };
+}
+
+describe('a study that is taken up from its record', () => {
+  const { run, drawn } = carriedOut(study, 40);
+  const proposals: readonly Proposal[] = drawn.proposals;
+  const recorded = recordedOf(drawn);
   const remains = (ended: Remains['ended'], change: Partial<Remains> = {}): Remains => ({
-    ...{ recorded, closed: run.closed, log: run.log, stop: null, parallelism: 4, ended },
+    ...{ recorded, closed: run.closed, entered: [], log: run.log, stop: null, parallelism: 4, ended },
     ...change,
   });
 
@@ -119,5 +127,65 @@ describe('a study that is taken up from its record', () => {
     );
     assert.equal(taken.halted, true);
     assert.deepEqual(taken.log, ['stop stopped']);
+  });
+
+  describe('of rounds', () => {
+    const { scheduler, pruner } = { scheduler: { type: 'hyperband', maxBudget: 9 }, pruner: 'none' } as const;
+    const hyperband = defineStudy({ seed: 5, space: { x: { type: 'float', low: 0, high: 1 } }, scheduler, pruner });
+    const { run, drawn, groups } = carriedOut(hyperband, 2);
+    const open = run.next(1)[0]?.group as Group;
+    const entering = [...groups.filter(({ draws }) => !draws), open];
+    const all = recordedOf(drawn);
+    /** Of the round that is open, nothing has been reported. */
+    const recorded: Recorded = {
+      ...all,
+      segment: (group, task) => (group.id === open.id ? null : all.segment(group, task)),
+    };
+    const remains = (change: Partial<Remains>): Remains => ({
+      ...{ recorded, closed: run.closed, entered: entering.map(enteredOf) },
+      ...{ log: [], stop: null, parallelism: 4, ended: () => null },
+      ...change,
+    });
+
+    it('goes on with the round that is open, with the trials that came to it', () => {
+      assert.deepEqual(
+        entering.map(({ id }) => id),
+        ['b2-r1', 'b2-r2']
+      );
+      const { goingOn } = takeUp(hyperband, remains({}));
+      assert.deepEqual(
+        goingOn.map(({ task }) => task.index),
+        open.members
+      );
+    });
+
+    it('refuses another promotion, also into a round that has not closed', () => {
+      for (const { id, members } of entering) {
+        const entered = remains({}).entered.map((round) => {
+          return round.id === id ? { ...round, members: members.map((member) => member + 1) } : round;
+        });
+        assert.throws(
+          () => takeUp(hyperband, remains({ entered })),
+          new RegExp(`the trials that came to ${id} do not follow from the rounds before it`)
+        );
+      }
+      const later = { ...enteredOf(open), id: 'b0-r0' };
+      assert.throws(
+        () => takeUp(hyperband, remains({ entered: [later] })),
+        /b0-r0 has begun, and something before it is missing/
+      );
+    });
+
+    it('reads what a version wrote that kept less of a round, and none that kept something else', () => {
+      const without = run.closed.map(({ decision, ...rest }) => {
+        void decision;
+        return rest as KeptGroup;
+      });
+      assert.deepEqual(takeUp(hyperband, remains({ closed: without })), takeUp(hyperband, remains({})));
+      for (const more of [{ seconds: 3 }, { exploits: [{ trial: 0, donor: 1, epoch: 1, config: {} }] }]) {
+        const closed = run.closed.map((group) => ({ ...group, ...more }));
+        assert.throws(() => takeUp(hyperband, remains({ closed })), /what is recorded of b2-r0 does not follow/);
+      }
+    });
   });
 });

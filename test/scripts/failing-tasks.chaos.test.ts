@@ -161,29 +161,72 @@ describe('a study that no worker can carry on', function () {
     await client.workflow.getHandle('everband/idle').terminate();
   });
 
-  it('is not taken over by a version that decides otherwise', async () => {
-    const one = studyOf(file('decides', 120));
-    await cluster.begin(one);
-    const closed = path.join(cluster.stateDir, 'studies', one.name, 'record', 'b2-r1.json');
-    for (let tries = 0; !existsSync(closed); tries++) {
-      assert.ok(tries < 300, 'the second round never closed');
-      await sleep(100);
+  /** The workflow's commands in another order. */
+  const otherOrder = beginnings.map((line) => [line, `${wait} ${line}`] as const);
+
+  /** Waits until a study that runs has a file in its record. */
+  async function recorded(name: string, what: string): Promise<void> {
+    const place = path.join(cluster.stateDir, 'studies', name, 'record', what);
+    for (let tries = 0; !existsSync(place); tries++) {
+      assert.ok(tries < 300, `${what} was never written`);
+      await sleep(50);
     }
-    const worst = ['.slice(0, places)', '.slice(-places)'] as const;
-    const other = otherBuild({
-      'workflows/bundle.js': [...beginnings.map((line) => [line, `${wait} ${line}`] as const), worst],
-      'core/schedulers/rounds.js': [worst],
+  }
+
+  for (const [when, what, why] of [
+    ['has closed the round', 'b2-r1.json', /what is recorded of b2-r1|b2-r1 is recorded/],
+    ['trains the round', 'b2-r1.entered.json', /the trials that came to b2-r1 do not follow/],
+  ] as const) {
+    it(`is not taken over by a version that promotes others, once it ${when}`, async () => {
+      const one = studyOf(file(`decides-${what.split('.')[1]}`, 300));
+      await cluster.begin(one);
+      await recorded(one.name, what);
+      // What trains saves itself and waits: the round stays open.
+      assert.equal((await cluster.everband('pause', one.name)).code, 0);
+      await ended(orchestrator, 'SIGKILL');
+      const worst = ['.slice(0, places)', '.slice(-places)'] as const;
+      const other = otherBuild({
+        'workflows/bundle.js': [...otherOrder, worst],
+        'core/schedulers/rounds.js': [worst],
+      });
+      orchestrator = await cluster.workerOf(other, {}, ['orchestrate', 'predict']);
+      await within(soon, /decides\S* cannot go on/, () => print('status', one.name));
+      const { code, err } = await cluster.everbandOf(other, 'start', '--recover', one.name);
+      assert.equal(code, 1);
+      assert.match(err, /the record of study decides-\S+ cannot be followed: .*Its workflows stay as they are/);
+      assert.match(err, why);
+      await ended(orchestrator, 'SIGKILL');
+      orchestrator = await cluster.worker(['orchestrate', 'predict']);
+      assert.equal((await cluster.everband('resume', one.name)).code, 0);
+      await cluster.result(one);
+      assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, segmentOf)));
     });
+  }
+
+  it('is taken over by a version that orders its commands otherwise and records more', async () => {
+    const one = studyOf(file('extended', 200));
+    await cluster.begin(one);
+    await recorded(one.name, 'b2-r1.entered.json');
     await ended(orchestrator, 'SIGKILL');
+    const kept = ['from, to, outcomes, decision }', 'from, to, outcomes, decision, told: outcomes.length }'] as const;
+    const other = otherBuild({
+      'workflows/bundle.js': [...otherOrder, kept],
+      'core/engine/study-run.js': [kept],
+    });
     orchestrator = await cluster.workerOf(other, {}, ['orchestrate', 'predict']);
-    await within(soon, /decides\S* cannot go on/, () => print('status', one.name));
+    await within(soon, /extended\S* cannot go on/, () => print('status', one.name));
     const { code, err } = await cluster.everbandOf(other, 'start', '--recover', one.name);
-    assert.equal(code, 1);
-    assert.match(err, /the record of study decides cannot be followed: .*b2-r1.*Its workflows stay as they are/);
+    assert.equal(code, 0, err);
+    await cluster.result(one);
+    const told = (name: string) => {
+      const text = readFileSync(path.join(cluster.stateDir, 'studies', one.name, 'record', name), 'utf8');
+      return text.includes('"told"');
+    };
+    assert.deepEqual(['b2-r0.json', 'b2-r1.json', 'b0-r0.json'].map(told), [false, true, true]);
+    assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, segmentOf)));
+    assert.equal((await cluster.everbandOf(other, 'audit', one.name)).code, 0);
     await ended(orchestrator, 'SIGKILL');
     orchestrator = await cluster.worker(['orchestrate', 'predict']);
-    await cluster.result(one);
-    assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, segmentOf)));
   });
 
   it('shows workflow code that throws, even when the server was never told of a failure', async () => {
