@@ -9,11 +9,12 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { ScheduleStep, StudyRecord, StudyResult } from '../core/record.js';
 import type { RoundView } from '../core/engine/scheduler.js';
+import { schedulerOf } from '../core/schedulers/index.js';
 import { audit, type Finding } from '../core/audit.js';
 import { auditLate, lateView, type LateView } from '../core/late.js';
 import type { Study } from '../core/study.js';
 import { readLates } from '../activities/late-store.js';
-import { listRecords, readRecord, recordFile, studyFolder } from '../activities/record-store.js';
+import { listRecords, readRecord, readStudy, recordFile, studyFolder } from '../activities/record-store.js';
 import { reportHtml } from '../report/html.js';
 import { exploitsOf, type Exploit } from '../report/trials.js';
 import { formatProblems, loadStudy } from '../study/load.js';
@@ -338,7 +339,8 @@ export interface PopulationSoFar {
 
 /** Out of the record: as far as rounds have closed, or trials have come to rungs. */
 export function getPopulation(name: string): PopulationSoFar {
-  const record = getRecord(name);
+  const study = readStudy(stateDir(), name);
+  const record = study && schedulerOf(study.scheduler).exploits ? getRecord(name) : null;
   const schedule = record?.result.best?.schedule;
   const lineage = record ? exploitsOf(record).sort((a, b) => a.epoch - b.epoch) : [];
   return { ...(schedule ? { schedule } : {}), ...(lineage.length > 0 ? { lineage } : {}) };

@@ -124,6 +124,8 @@ export interface SchedulerDefinition<Settings extends { readonly type: string; r
   readonly title: string;
   /** What a trial goes through: rounds with a barrier, or rungs that it comes to by itself. */
   readonly step: 'round' | 'rung';
+  /** Whether trials may go on from others' checkpoints, so that a record has their lineage. @default false */
+  readonly exploits?: true;
   /** The brackets of one iteration, in the order they run. */
   shapes(settings: Settings): readonly Shape[];
   /** Trials that go on after a round of `entered`. */

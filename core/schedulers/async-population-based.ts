@@ -23,6 +23,7 @@ export const asyncPopulationBased: SchedulerDefinition<AsyncPopulationBasedSched
   ...population,
   title: 'asynchronous population-based training',
   step: 'rung',
+  exploits: true,
   // All that trains at once is in one workflow, whose history holds so many trials.
   maxParallelism: 500,
   refuse: (combination) => [...population.refuse(combination), ...sizeRules(combination)],

@@ -80,6 +80,7 @@ export const populationBased: SchedulerDefinition<PopulationBasedScheduler> = {
   ...population,
   title: 'population-based training',
   step: 'round',
+  exploits: true,
   create(context, state) {
     const plan = new Plan({ definition: populationBased, settings: context.settings, pruner: context.study.pruner });
     const places = (round: { readonly trials: number }) => round.trials;
