@@ -11,7 +11,7 @@ import { planOf, type Config, type Study } from '../core/study.js';
 import { trialId, type Trial } from '../core/trial.js';
 import { formatProblems } from '../study/load.js';
 import { parseStudy } from '../study/parse.js';
-import { removeCheckpoints } from '../trainers/checkpoints.js';
+import { removeCheckpoints, trialsWithCheckpoints } from '../trainers/checkpoints.js';
 import { releaseCheckpoint, releaseStudy } from '../trainers/held.js';
 import { enterStudy, readIdentity, requireCurrent, studyFolder } from '../trainers/identity.js';
 import { readTable } from '../trainers/replay.js';
@@ -142,14 +142,12 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
         const place = { stateDir, study: study.name, identity };
         for (const index of members) await releaseCheckpoint(place, trialId(bracket, index), copied);
       }
-      const came = new Set(members);
       if (from > 0) {
-        const others = readProposed(stateDir, study.name, Infinity).filter((trial) => {
-          return trial.bracket === bracket && !came.has(trial.index);
-        });
+        const came = new Set(members.map((index) => trialId(bracket, index)));
+        const all = await trialsWithCheckpoints(stateDir, study.name);
         await removeOut(
           study.name,
-          others.map(({ id }) => id)
+          all.filter((id) => id.startsWith(`${bracket}-t`) && !came.has(id))
         );
       }
       return recall(study, bracket, indexes);
@@ -187,8 +185,11 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
       const record = await writeResult(stateDir, study, ended);
       await chainLates(stateDir, study.name);
       const best = record.result.best?.trial;
-      const out = record.trials.filter((trial) => trial.id !== best).map((trial) => trial.id);
-      await removeOut(study.name, out);
+      const all = await trialsWithCheckpoints(stateDir, study.name);
+      await removeOut(
+        study.name,
+        all.filter((id) => id !== best)
+      );
       await releaseStudy(stateDir, study.name);
       return record.result;
     },

@@ -3,7 +3,7 @@
  * of its own (attempts.ts), and the newest one is the one that counts.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { NonFinite } from '../core/trial.js';
@@ -43,6 +43,12 @@ export class TooManyLossesError extends Error {
 /** Forgets everything about these trials, except checkpoints that are held for others. */
 export async function removeCheckpoints(stateDir: string, study: string, trialIds: readonly string[]): Promise<void> {
   for (const id of trialIds) await rm(checkpointFolder(stateDir, study, id), { recursive: true, force: true });
+}
+
+/** Ids of the trials that have checkpoints, or had begun to make some. */
+export async function trialsWithCheckpoints(stateDir: string, study: string): Promise<string[]> {
+  const folder = path.join(studyFolder(stateDir, study), 'checkpoints');
+  return existsSync(folder) ? readdir(folder) : [];
 }
 
 /** The newest checkpoint on record, without looking into its files; null when there is none. */
