@@ -22,6 +22,10 @@ const calls =
   (activity: string) =>
   ({ activityTaskScheduledEventAttributes: scheduled }: Event) =>
     scheduled?.activityType?.name === activity;
+const begins =
+  (workflow: string) =>
+  ({ workflowExecutionStartedEventAttributes: started }: Event) =>
+    started?.workflowType?.name === workflow;
 const accepts =
   (update: string) =>
   ({ workflowExecutionUpdateAcceptedEventAttributes: accepted }: Event) =>
@@ -37,6 +41,8 @@ const needed: readonly (readonly [what: string, study: string, more: number, hol
   ...['pause', 'resume', 'setParallelism', 'stop'].map((name) => [name, 'history-updates', 0, accepts(name)] as const),
   ['a trial that leaves off', 'history-updates', 2, (event) => !!event.activityTaskCanceledEventAttributes],
   ...['retryTrial', 'dropTrial'].map((name) => [name, 'history-parked', 2, accepts(name)] as const),
+  ['the start of a late retry', 'history-late', 0, accepts('retryLate')],
+  ['a late retry', 'history-late', 2, begins('everbandLate')],
   ['the annealer', 'history-annealer', 2, calls('predict')],
   ...['formulate', 'sampleQubo', 'predict'].map((name) => [name, 'history-dwave', 2, calls(name)] as const),
   ['the fallback of a solver that failed', 'history-dwave-fallback', 2, calls('fallBack')],

@@ -100,6 +100,21 @@ export const recorded: Record<string, Recorded> = {
       await round.executeUpdate(updateNames.dropTrial, { args: [{ trial: dropped }] });
     },
   },
+  'history-late': {
+    study: {
+      scheduler: small,
+      space: { x: { float: [0, 0.7] }, ms: { fixed: 200 }, breaks: { fixed: true } },
+      training: { attempts: 1, parkSeconds: 0 },
+      parallelism: 2,
+    },
+    operate: async (client, study) => {
+      const [trial, last] = ['b2-t000', workflowIds.round(study, 'b2', 1)];
+      await until(client, last, (progress) => progress.running.length > 0);
+      const handle = client.workflow.getHandle(workflowIds.study(study));
+      await handle.executeUpdate(updateNames.retryLate, { args: [{ trial, reset: false, queue: null }] });
+      await client.workflow.getHandle(workflowIds.late(study, trial)).result();
+    },
+  },
   'history-annealer': {
     study: { scheduler: asked, pruner: { type: 'swift', minCurves: 4, predictor: { type: 'annealer', reads: 10 } } },
   },
