@@ -5,7 +5,7 @@ import type { Proposal, ProposalRequest } from '../core/engine/propose.js';
 import { predict } from '../core/predictors/predict.js';
 import { canonicalJson } from '../core/record.js';
 import { enteredOf } from '../core/recover.js';
-import { createSampler, type Sampler } from '../core/sampler.js';
+import { createSampler, type Proposer } from '../core/sampler.js';
 import { samplerOf } from '../core/samplers/index.js';
 import { planOf, type Config, type Study } from '../core/study.js';
 import { trialId, type Trial } from '../core/trial.js';
@@ -38,7 +38,7 @@ import {
 
 /** `restorer`: brings back what is not in this state folder. */
 export function createRecordActivities(stateDir: string, restorer: Restorer, server: ServerPlace): RecordActivities {
-  let kept: { study: string; sampler: Sampler; drawn: Config[] } | null = null;
+  let kept: { study: string; sampler: Proposer; drawn: Config[] } | null = null;
   const curves = new StudyCurves(stateDir, restorer);
 
   /** One sampler is kept: it remembers what earlier brackets drew. What one that learns drew before is in the record. */

@@ -23,7 +23,7 @@ const unendedAfter = 5;
 /** A few failures in a row, which a rollout with old and new workers brings about too. */
 const unreadAfter = 4;
 const pageSize = 50;
-const mostPages = 20;
+const maxPages = 20;
 
 export async function troublesOf(client: Client, name: string): Promise<Trouble[]> {
   const troubles: Trouble[] = [];
@@ -106,7 +106,7 @@ async function lastFailure(
   { workflowId, runId }: WorkflowExecutionDescription
 ): Promise<{ cause: number; message: string } | null> {
   let nextPageToken: Uint8Array | null = null;
-  for (let page = 0; page < mostPages; page++) {
+  for (let page = 0; page < maxPages; page++) {
     const answer: Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistoryReverse']>> =
       await client.workflowService.getWorkflowExecutionHistoryReverse({
         namespace: client.options.namespace,

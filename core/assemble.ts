@@ -4,7 +4,7 @@ import { merged, type Decision } from './engine/decision.js';
 import { parseEntry } from './engine/log.js';
 import { oneByOne, type KeptGroup, type Material } from './engine/material.js';
 import type { BracketPlan, StudyPlan } from './engine/plan.js';
-import { epochsOf, type Outcome } from './engine/runner.js';
+import { epochsOf, type Outcome } from './engine/trial-run.js';
 import type { Best } from './engine/scheduler.js';
 import type { Ended } from './engine/work.js';
 import { modeOf } from './objectives/index.js';

@@ -14,7 +14,7 @@ export { audit, type Finding } from './audit.js';
 export { defineStudy, type ParameterInput, type StudyInput } from './define-study.js';
 
 export { runInMemory, type InMemoryEffects } from './in-memory.js';
-export { createSampler, type Sampler as Proposer } from './sampler.js';
+export { createSampler, type Proposer } from './sampler.js';
 export type { Observation } from './engine/memory.js';
 export type { Proposal, ProposalRequest } from './engine/propose.js';
 export { predict } from './predictors/predict.js';

@@ -17,7 +17,7 @@ export interface SamplerGround extends DrawGround {
   readonly sampler: SamplerSettings;
 }
 
-export interface Sampler {
+export interface Proposer {
   propose(request: ProposalRequest): Proposal;
 }
 
@@ -29,7 +29,7 @@ export function createSampler(
   study: SamplerGround,
   table: readonly Config[] | null,
   drawn: readonly Config[] = []
-): Sampler {
+): Proposer {
   const draws: Draw[] = [];
   const keys: string[] = [];
   /** Global index of the first trial that has this configuration. */

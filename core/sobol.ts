@@ -7,15 +7,15 @@ import { stream } from './rng.js';
 import { directions } from './sobol-directions.js';
 
 /** Most parameters a space may have for the sampler `sobol`. */
-export const mostSobolDimensions = directions.length + 1;
+export const maxSobolDimensions = directions.length + 1;
 
 /** Point `n` (from 0, below 2^32), coordinates in [0, 1). Any order of asking gives the same points. */
 export type SobolSequence = (n: number) => number[];
 
-/** `seed` null: unscrambled, its point 0 the origin. More than {@link mostSobolDimensions} is a RangeError. */
+/** `seed` null: unscrambled, its point 0 the origin. More than {@link maxSobolDimensions} is a RangeError. */
 export function sobolSequence(dimensions: number, seed: number | null): SobolSequence {
-  if (dimensions > mostSobolDimensions)
-    throw new RangeError(`the Sobol sequence has ${mostSobolDimensions} dimensions here, not ${dimensions}`);
+  if (dimensions > maxSobolDimensions)
+    throw new RangeError(`the Sobol sequence has ${maxSobolDimensions} dimensions here, not ${dimensions}`);
   const axes = Array.from({ length: dimensions }, (_, dimension) => {
     const plain = directionsOf(dimension);
     return seed === null ? { vectors: plain, shift: 0 } : scrambled(plain, stream(seed, 'sobol', dimension).uint32);

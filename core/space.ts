@@ -160,12 +160,12 @@ function clamp(value: number, low: number, high: number): number {
  * Every combination once, inactive parameters left out. `points` per continuous dimension. A grid of more than `most`
  * combinations is a RangeError before it fills the memory.
  */
-export function gridOf(space: SearchSpace, points: number, most = Infinity): Config[] {
+export function gridOf(space: SearchSpace, points: number, limit = Infinity): Config[] {
   let configs: Config[] = [{}];
   for (const [name, parameter] of inOrder(space)) {
     const own = gridLength(parameter, points);
     const taking = configs.reduce((sum, config) => sum + (active(parameter.when, config) ? own : 1), 0);
-    if (taking > most) throw new RangeError(`the grid has more than ${most} combinations`);
+    if (taking > limit) throw new RangeError(`the grid has more than ${limit} combinations`);
     const values = gridValues(parameter, points);
     configs = configs.flatMap((config) =>
       active(parameter.when, config) ? values.map((value) => ({ ...config, [name]: value })) : [config]

@@ -64,8 +64,8 @@ function byLoss(a: ScoredPoint, b: ScoredPoint): number {
 function bandwidthsOf(levels: readonly number[], points: readonly Point[], least: number): number[] {
   return normalReference(points).map((h, d) => {
     const c = levels[d] as number;
-    const most = c > 0 ? (c - 1) / c : Infinity;
-    return Math.min(Math.max(h, least), most);
+    const upper = c > 0 ? (c - 1) / c : Infinity;
+    return Math.min(Math.max(h, least), upper);
   });
 }
 

@@ -5,7 +5,7 @@ import { count, escape } from './markup.js';
 import { exploitsOf, type Exploit } from './trials.js';
 
 /** Rows that a reader may want to see; `everband export` writes all. */
-const mostRows = 2000;
+const maxRows = 2000;
 
 export function scheduleTable(steps: readonly ScheduleStep[]): string {
   const epochs: Column<ScheduleStep> = {
@@ -25,7 +25,7 @@ export function lineageTable(record: StudyRecord): string | null {
     { name: 'went on from', numeric: false, cell: ({ donor }) => cellOf(escape(donor), false) },
     { name: 'at epoch', numeric: true, cell: ({ epoch, donorEpoch = epoch }) => cellOf(String(donorEpoch), true) },
   ];
-  const rows = all.slice(0, mostRows);
-  const cut = all.length > mostRows ? `<p class="quiet">The first ${count(mostRows)} of ${count(all.length)}.</p>` : '';
+  const rows = all.slice(0, maxRows);
+  const cut = all.length > maxRows ? `<p class="quiet">The first ${count(maxRows)} of ${count(all.length)}.</p>` : '';
   return cut + plainTable('Lineage', [...places, ...paramColumns(rows)], rows);
 }

@@ -42,7 +42,7 @@ export interface ClusterRun {
 }
 
 /** A trial whose epochs take longer than workers live never ends; this many losses without an epoch tell. */
-const mostLosses = 1000;
+const maxLosses = 1000;
 
 /** ASHA keeps every worker busy; the other schedulers ask for as much as a round has, whatever there is. */
 export async function runOnCluster(study: Study, table: CurveTable, settings: ClusterSettings): Promise<ClusterRun> {
@@ -152,8 +152,8 @@ class Cluster {
     const finished = Math.min(Math.floor(lost / seconds), left - 1);
     segment.done += finished;
     segment.losses = finished > 0 ? 1 : losses + 1;
-    if (segment.losses > mostLosses)
-      throw new RangeError(`trial ${trial.id} lost ${mostLosses} workers in epoch ${from + done + 1}: it never ends`);
+    if (segment.losses > maxLosses)
+      throw new RangeError(`trial ${trial.id} lost ${maxLosses} workers in epoch ${from + done + 1}: it never ends`);
     clock.after(worked + (settings.detectionSeconds ?? 15), () => {
       this.free.push(worker);
       this.enqueue(segment);

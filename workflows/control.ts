@@ -47,7 +47,7 @@ export interface Portion {
   child: Controlled | null;
   places: number;
   /** The most trials that may be in flight below the child: more than its places until it has answered. */
-  most: number;
+  bound: number;
   /** What the child was told last. */
   told: Control | null;
   turn: number;
@@ -78,7 +78,7 @@ export class ControlTree {
     const places = late?.placed ? 1 : 0;
     const turn = late?.turn ?? 0;
     const portion: Portion = {
-      ...{ of, late: late !== null, child: late?.child ?? null, places, most: places, told: null, turn },
+      ...{ of, late: late !== null, child: late?.child ?? null, places, bound: places, told: null, turn },
     };
     this.portions.push(portion);
     return portion;
@@ -97,8 +97,8 @@ export class ControlTree {
   }
 
   /** The most trials that may be in flight here and below. */
-  get most(): number {
-    return this.portions.reduce((sum, { most }) => sum + most, this.busy());
+  get bound(): number {
+    return this.portions.reduce((sum, { bound }) => sum + bound, this.busy());
   }
 
   /** Divides the places among the open children, as evenly as whole numbers allow, and tells whoever has others now. */
@@ -110,7 +110,7 @@ export class ControlTree {
     else {
       for (const [i, portion] of others.entries()) {
         portion.places = shares[i] ?? 0;
-        portion.most = portion.told === null ? portion.places : Math.max(portion.most, portion.places);
+        portion.bound = portion.told === null ? portion.places : Math.max(portion.bound, portion.places);
       }
     }
     for (const portion of this.portions) this.tell(portion);
@@ -119,25 +119,25 @@ export class ControlTree {
   /** A place that was taken from one is given to another only when it has become free. */
   private divide(others: readonly Portion[], shares: readonly number[]): void {
     for (const [i, portion] of others.entries()) portion.places = Math.min(portion.places, shares[i] ?? 0);
-    let free = Math.max(0, this.current.parallelism - this.most);
+    let free = Math.max(0, this.current.parallelism - this.bound);
     const late = this.portions.filter((portion) => portion.late);
     const waiting = late.filter(({ places }) => places === 0);
     for (const portion of waiting.slice(0, Math.min(free, this.reserved - (late.length - waiting.length)))) {
-      portion.places = portion.most = 1;
+      portion.places = portion.bound = 1;
       free--;
     }
     for (const [i, portion] of others.entries()) {
-      portion.places = Math.max(portion.places, Math.min(shares[i] ?? 0, portion.most + free));
-      free -= Math.max(0, portion.places - portion.most);
-      portion.most = Math.max(portion.most, portion.places);
+      portion.places = Math.max(portion.places, Math.min(shares[i] ?? 0, portion.bound + free));
+      free -= Math.max(0, portion.places - portion.bound);
+      portion.bound = Math.max(portion.bound, portion.places);
     }
   }
 
   /** A child has answered. Gives whether places have become free by it. */
   settled({ child, settle }: Settled): boolean {
     const portion = this.portions.find(({ of }) => of === child);
-    if (!portion || portion.told?.settle !== settle || portion.most === portion.places) return false;
-    portion.most = portion.places;
+    if (!portion || portion.told?.settle !== settle || portion.bound === portion.places) return false;
+    portion.bound = portion.places;
     return true;
   }
 
@@ -167,12 +167,12 @@ export class ControlTree {
     return this.current.settle !== undefined || this.portions.some(({ late }) => late);
   }
 
-  private controlOf({ places, most, late, turn, told }: Portion): Control {
+  private controlOf({ places, bound, late, turn, told }: Portion): Control {
     const { paused, stopped } = this.current;
     const control = { paused, stopped, parallelism: places };
     if (late) return { ...control, turn };
     if (!this.strict) return control;
-    if (most === places) return { ...control, settle: 0 };
+    if (bound === places) return { ...control, settle: 0 };
     return { ...control, settle: told?.parallelism === places && told.settle ? told.settle : ++this.asked };
   }
 
@@ -205,7 +205,7 @@ export class Settling {
 
   constructor(
     private control: Control,
-    private readonly most: () => number,
+    private readonly bound: () => number,
     private readonly answer: (settle: number) => void = answerParent
   ) {}
 
@@ -217,7 +217,7 @@ export class Settling {
   /** To be called whenever fewer trials may be in flight. */
   look(): void {
     const { settle, parallelism } = this.control;
-    if (!settle || settle === this.answered || this.most() > parallelism) return;
+    if (!settle || settle === this.answered || this.bound() > parallelism) return;
     this.answered = settle;
     this.answer(settle);
   }

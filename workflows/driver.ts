@@ -342,10 +342,10 @@ export class Driver {
     return !this.leaving || (work.type === 'task' && work.task.type !== 'train');
   }
 
-  /** Nothing more is handed out: trials alone leave off, rounds come to their end. */
+  /** Nothing more is handed out: trials alone are suspended, rounds come to their end. */
   private leave(): void {
     this.leaving = true;
-    this.pool.leaveOff();
+    this.pool.suspend();
   }
 
   private async round(
@@ -398,7 +398,7 @@ export class Driver {
   private take(group: Group, task: Task, answer: Answer): void {
     this.out.set(group.id, (this.out.get(group.id) ?? 1) - 1);
     const interrupted = task.type === 'train' && (answer as SegmentOutcome).outcome === 'unfinished';
-    if (interrupted && this.pool.left && !this.tree.current.stopped) {
+    if (interrupted && this.pool.suspended && !this.tree.current.stopped) {
       // It goes on in the next run, from its checkpoint.
       this.leaving = true;
       return;

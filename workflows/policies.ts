@@ -28,7 +28,7 @@ export const eventsPerSegment = 6;
 const historyLimit = 8000;
 const historyLimitBytes = 20 * 1024 * 1024;
 
-/** Whether a workflow has to leave off in the middle of a step, as after many pauses of many trials. */
+/** Whether a workflow has to be suspended in the middle of a step, as after many pauses of many trials. */
 export function historyOverflows(info: Pick<WorkflowInfo, 'historyLength' | 'historySize'>): boolean {
   return info.historyLength >= historyLimit || info.historySize >= historyLimitBytes;
 }

@@ -101,7 +101,7 @@ class RoundRun {
       (next) => this.pool.apply(next),
       () => this.pool.busy
     );
-    const settling = new Settling(control, () => this.tree.most);
+    const settling = new Settling(control, () => this.tree.bound);
     setHandler(controlSignal, (next) => {
       this.tree.set(next);
       settling.take(next);
@@ -163,7 +163,7 @@ class RoundRun {
         }
       })
     );
-    if (this.pool.left) {
+    if (this.pool.suspended) {
       const left = tasks.map((task, i) => [(task as TrainTask).trial, answers[i] as SegmentOutcome] as const);
       return this.goOn(Object.fromEntries(left));
     }
@@ -193,17 +193,17 @@ class RoundRun {
   private known({ training, candidates }: PredictTask): Stretch[] {
     const wanted = new Set([...training, ...candidates]);
     const { from } = this.input.group;
-    return this.machine.round.runners
+    return this.machine.round.trials
       .filter(({ id }) => wanted.has(id))
-      .map((runner) => ({ trial: runner.id, from, values: runner.outcome().values }));
+      .map((trial) => ({ trial: trial.id, from, values: trial.outcome().values }));
   }
 
   private answerOf(id: string): TrialAnswer | null {
     const trial = this.trials.get(id);
-    const runner = this.machine.round.runners.find((one) => one.id === id);
-    if (!trial || !runner) return null;
+    const run = this.machine.round.trials.find((one) => one.id === id);
+    if (!trial || !run) return null;
     const { from, to } = this.input.group;
-    const { values, end } = runner.outcome();
+    const { values, end } = run.outcome();
     const { config } = configured(this.input.group, trial);
     return { id, config, from, to, values, end: this.machine.closed ? end : null };
   }

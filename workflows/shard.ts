@@ -41,6 +41,6 @@ export async function everbandShard(input: ShardInput): Promise<readonly Segment
     })
   );
   await condition(allHandlersFinished);
-  if (!pool.left) return outcomes;
+  if (!pool.suspended) return outcomes;
   return continueAsNew<typeof everbandShard>({ ...input, control, carried: { outcomes, pool: pool.state } });
 }

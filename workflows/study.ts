@@ -252,10 +252,10 @@ class StudyWorkflow {
         validator: (request) => {
           alive();
           const parallelism: unknown = request?.parallelism;
-          const most = maxParallelism(this.study as Study);
+          const limit = maxParallelism(this.study as Study);
           const whole = typeof parallelism === 'number' && Number.isInteger(parallelism);
-          if (whole && parallelism >= 1 && parallelism <= most) return;
-          throw refuse(`parallelism must be a whole number from 1 to ${most}, not ${JSON.stringify(parallelism)}`);
+          if (whole && parallelism >= 1 && parallelism <= limit) return;
+          throw refuse(`parallelism must be a whole number from 1 to ${limit}, not ${JSON.stringify(parallelism)}`);
         },
       }
     );

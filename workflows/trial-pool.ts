@@ -82,7 +82,7 @@ interface Parked {
   verdict: Verdict | null;
 }
 
-type SegmentEnd =
+type AttemptEnd =
   | TrainSegmentResult
   | { readonly outcome: 'interrupted' }
   | { readonly outcome: 'error'; readonly reason: string; readonly values: readonly number[] };
@@ -98,7 +98,7 @@ export class TrialPool {
   private done = 0;
 
   /** Whether everything that trained here came back unfinished, to go on in another run of the workflow. */
-  left = false;
+  suspended = false;
   /** Trials that failed and wait, parked or for their next attempt: they take no slot. */
   failing = 0;
   /** Trials that are parked over two runs of the workflow and in neither right now, by id. */
@@ -126,7 +126,7 @@ export class TrialPool {
     });
   }
 
-  /** For the next run, once everything has left off. */
+  /** For the next run, once everything is suspended. */
   get state(): PoolState {
     const { moving, resets, queues } = this;
     return { parked: moving, resets, ...(Object.keys(queues).length > 0 ? { queues } : {}) };
@@ -135,7 +135,7 @@ export class TrialPool {
   apply(control: Control): void {
     this.control = control;
     // Whoever pauses often makes a history grow with every trial that trains.
-    if (historyOverflows(workflowInfo())) this.left = true;
+    if (historyOverflows(workflowInfo())) this.suspended = true;
     if (control.paused || this.ending) {
       for (const scope of this.running.values()) {
         this.interrupted.add(scope);
@@ -146,8 +146,8 @@ export class TrialPool {
   }
 
   /** Everything that trains saves itself and comes back unfinished: the workflow goes on in a new run, or ends. */
-  leaveOff(): void {
-    this.left = true;
+  suspend(): void {
+    this.suspended = true;
     this.apply(this.control);
   }
 
@@ -157,7 +157,7 @@ export class TrialPool {
   }
 
   private get ending(): boolean {
-    return this.left || this.control.stopped;
+    return this.suspended || this.control.stopped;
   }
 
   progress(): Progress {
@@ -226,7 +226,7 @@ export class TrialPool {
         if (end.outcome === 'completed') {
           values.push(...end.values);
           delete resets[trial.id];
-          if (from + values.length < to && !this.left && this.shouldLeave()) this.leaveOff();
+          if (from + values.length < to && !this.suspended && this.shouldLeave()) this.suspend();
         } else if (end.outcome === 'diverged') {
           return { ...end, values: [...values, ...end.values] };
         } else {
@@ -266,7 +266,7 @@ export class TrialPool {
     from: number,
     to: number,
     reset: number | undefined
-  ): Promise<SegmentEnd> {
+  ): Promise<AttemptEnd> {
     const { spec } = this;
     const whole = from === round.from && to === round.to;
     // Later segments go on from what the first one has trained; one that begins anew, from the source again.
@@ -343,7 +343,7 @@ export class TrialPool {
     } finally {
       this.parked.delete(trial);
     }
-    if (this.left && parked.verdict === null && left > 0) this.moving[trial] = { ...parking, milliseconds: left };
+    if (this.suspended && parked.verdict === null && left > 0) this.moving[trial] = { ...parking, milliseconds: left };
     return parked.verdict ?? { again: false, reset: false };
   }
 

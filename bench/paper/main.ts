@@ -39,9 +39,9 @@ const algorithms = [
 const ds = [2, 3, 4, 5, 6, 8, 10, 15];
 /** Algorithms that learn cost more to repeat, and are followed over fewer seeds. */
 const learning = ['swift', 'median', 'swift-asha', 'bohb'];
-const mostLearningSeeds = 100;
+const maxLearningSeeds = 100;
 /** Curves that diverge show what they show over few seeds. */
-const mostDivergingSeeds = 20;
+const maxDivergingSeeds = 20;
 
 const workers = [1, 2, 4, 8, 16, 32, 64];
 const aMinute = { type: 'fixed', seconds: 60 } as const;
@@ -61,7 +61,7 @@ async function main(): Promise<void> {
     const main = await compare('algorithms', algorithms, options.seeds, []);
     const columns = Object.keys(matchColumns);
     const matched = await compare('epochs to match', columns, options.matchSeeds, columns);
-    const few = Math.min(options.matchSeeds, mostLearningSeeds);
+    const few = Math.min(options.matchSeeds, maxLearningSeeds);
     const learners = await compare('epochs to match, algorithms that learn', learning, few, learning);
     const names = set.name === 'svhn' ? ds.flatMap((d) => [`fast:d=${d}`, `swift:d=${d}`]) : [];
     const varied = names.length === 0 ? null : await compare('d varied', names, options.seeds, []);
@@ -80,12 +80,12 @@ async function main(): Promise<void> {
   }
   const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
   const { seeds, matchSeeds } = options;
-  const taskset = await diverging(options.data, Math.min(seeds, mostDivergingSeeds));
+  const taskset = await diverging(options.data, Math.min(seeds, maxDivergingSeeds));
   const note = `eta = 2, seeds 0 to ${seeds - 1}; a small mark is one seed, a large one the mean with its 95 % interval; dashed: the best of the data set; a hollow triangle at the edge is a seed beyond the axis`;
   writeFileSync(path.join(docs, 'paper.svg'), figureSvg(panels, note));
   writeFileSync(
     path.join(docs, 'paper.md'),
-    paperText(results, taskset, { seeds, matchSeeds, learnSeeds: mostLearningSeeds })
+    paperText(results, taskset, { seeds, matchSeeds, learnSeeds: maxLearningSeeds })
   );
   console.log('wrote docs/paper.md and docs/paper.svg');
 }

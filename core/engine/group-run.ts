@@ -7,7 +7,7 @@ import type { Decision } from './decision.js';
 import { withObservations } from './memory.js';
 import { Round, type Ground, type Settled, type Shared, type Steps } from './round.js';
 import type { Proposal } from './propose.js';
-import type { Outcome } from './runner.js';
+import type { Outcome } from './trial-run.js';
 import type { Answer, Closing, Group, Task } from './work.js';
 
 /** What a group came to. */
@@ -77,15 +77,15 @@ export class GroupRun {
 
   /** What a later machine has to know of a trial alone to go on with it; null: it begins anew. */
   get judged(): Judged | null {
-    const { settled, runners } = this.round;
-    return settled && { settled, values: runners[0]?.outcome().values ?? [] };
+    const { settled, trials } = this.round;
+    return settled && { settled, values: trials[0]?.outcome().values ?? [] };
   }
 
   private *finish({ values, settled }: Judged): Steps<Decision | null> {
-    const { runners } = this.round;
+    const { trials } = this.round;
     yield* this.round.propose(0);
-    runners[0]?.absorb({ outcome: 'completed', values });
-    return yield* this.round.conclude(runners, settled);
+    trials[0]?.absorb({ outcome: 'completed', values });
+    return yield* this.round.conclude(trials, settled);
   }
 
   private advance(result: IteratorResult<readonly Task[], Decision | null>): void {
@@ -104,19 +104,19 @@ export class GroupRun {
     const { round, group } = this;
     this.tasks = [];
     this.answers = [];
-    if (group.observed) round.shared.memory = withObservations(round.memory, round.observations(round.runners));
+    if (group.observed) round.shared.memory = withObservations(round.memory, round.observations(round.trials));
     const predictor = prunerOf(this.study.pruner).predictor(this.study.pruner);
     const elsewhere = predictor !== null && elsewhereOf(predictor) !== null;
     this.closed = {
       ...(elsewhere && this.predictions.length > 0 ? { answers: this.predictions } : {}),
-      outcomes: round.runners.map((runner) => runner.outcome()),
+      outcomes: round.trials.map((trial) => trial.outcome()),
       decision,
       closing: {
         group: group.id,
-        ends: round.runners.map(({ end }) => end),
-        losses: round.runners.map((runner) => (runner.end === 'rung' ? runner.loss() : null)),
+        ends: round.trials.map(({ end }) => end),
+        losses: round.trials.map((trial) => (trial.end === 'rung' ? trial.loss() : null)),
         ...(group.draws && group.holds ? configsDrawn(group, this.drawn) : {}),
-        epochs: round.runners.reduce((sum, { losses, end }) => sum + losses.length + (end === 'diverged' ? 1 : 0), 0),
+        epochs: round.trials.reduce((sum, { losses, end }) => sum + losses.length + (end === 'diverged' ? 1 : 0), 0),
         memory: round.memory,
       },
     };

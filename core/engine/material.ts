@@ -9,7 +9,7 @@ import { configsDrawn } from './group-run.js';
 import { logEntry } from './log.js';
 import { emptyMemory } from './memory.js';
 import type { Proposal } from './propose.js';
-import { epochsOf, type Outcome } from './runner.js';
+import { epochsOf, type Outcome } from './trial-run.js';
 import type { Closing, Ended, Exploit, Group } from './work.js';
 
 /** What is kept of a closed group. */

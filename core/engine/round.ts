@@ -10,7 +10,7 @@ import { stream } from '../rng.js';
 import { trialId } from '../trial.js';
 import type { Decision } from './decision.js';
 import { noteTrained, remember, rungOf, withRung, withSeen, type Memory, type Observation } from './memory.js';
-import { Runner } from './runner.js';
+import { TrialRun } from './trial-run.js';
 import type { Answer, Group, PredictTask, Task, TrainTask } from './work.js';
 
 export type Steps<T> = Generator<readonly Task[], T, readonly Answer[]>;
@@ -50,7 +50,7 @@ export interface Settled {
 
 export class Round {
   /** In trial order. */
-  readonly runners: readonly Runner[];
+  readonly trials: readonly TrialRun[];
   /** Set once nothing but training is left. */
   settled: Settled | null = null;
 
@@ -60,36 +60,36 @@ export class Round {
     readonly shared: Shared
   ) {
     const mode = modeOf(ground.objective);
-    this.runners = group.members.map((index) => new Runner(trialId(group.bracket, index), index, mode));
+    this.trials = group.members.map((index) => new TrialRun(trialId(group.bracket, index), index, mode));
   }
 
   get memory(): Memory {
     return this.shared.memory;
   }
 
-  /** Trains runners that are still in the race, each up to its own budget. */
-  *train(legs: readonly (readonly [runner: Runner, to: number])[]): Steps<void> {
+  /** Trains trials that are still in the race, each up to its own budget. */
+  *train(legs: readonly (readonly [trial: TrialRun, to: number])[]): Steps<void> {
     if (legs.length === 0) return;
     const { from, exploits } = this.group;
-    const tasks = legs.map(([runner, to]): TrainTask => {
-      const at = from + runner.losses.length;
-      const exploit = at === from ? exploits.find(({ trial }) => trial === runner.index) : undefined;
-      return { type: 'train', trial: runner.id, index: runner.index, from: at, to, ...(exploit && { exploit }) };
+    const tasks = legs.map(([trial, to]): TrainTask => {
+      const at = from + trial.losses.length;
+      const exploit = at === from ? exploits.find((one) => one.trial === trial.index) : undefined;
+      return { type: 'train', trial: trial.id, index: trial.index, from: at, to, ...(exploit && { exploit }) };
     });
     const outcomes = (yield tasks) as readonly Answer<TrainTask>[];
-    legs.forEach(([runner], i) => runner.absorb(outcomes[i] as Answer<TrainTask>));
+    legs.forEach(([trial], i) => trial.absorb(outcomes[i] as Answer<TrainTask>));
   }
 
   /** Trains all from the group's start, each to its own `target`; a sampler that learns proposes them in waves. */
-  *open(target: (runner: Runner, position: number) => number): Steps<void> {
-    const size = this.group.draws?.wave ?? this.runners.length;
-    for (let first = 0; first < this.runners.length; first += size) {
+  *open(target: (trial: TrialRun, position: number) => number): Steps<void> {
+    const size = this.group.draws?.wave ?? this.trials.length;
+    for (let first = 0; first < this.trials.length; first += size) {
       yield* this.propose(first);
-      const wave = this.runners.slice(first, first + size);
-      yield* this.train(wave.map((runner, i) => [runner, target(runner, first + i)]));
+      const wave = this.trials.slice(first, first + size);
+      yield* this.train(wave.map((trial, i) => [trial, target(trial, first + i)]));
       if (!this.interrupted) continue;
       // The study was stopped: nobody draws or trains those behind.
-      for (const runner of this.runners.slice(first + size)) runner.end = 'unfinished';
+      for (const trial of this.trials.slice(first + size)) trial.end = 'unfinished';
       return;
     }
   }
@@ -97,13 +97,13 @@ export class Round {
   /** Proposes the wave that begins at `position`, if one does, from the results of all waves before. */
   *propose(position: number): Steps<void> {
     const { draws, bracket, offset } = this.group;
-    if (!draws || position % (draws.wave ?? this.runners.length) !== 0) return;
-    const width = Math.min(draws.wave ?? Infinity, this.runners.length - position);
-    const { first: start, count: all } = draws.block ?? { first: this.runners[position]?.index ?? 0, count: width };
+    if (!draws || position % (draws.wave ?? this.trials.length) !== 0) return;
+    const width = Math.min(draws.wave ?? Infinity, this.trials.length - position);
+    const { first: start, count: all } = draws.block ?? { first: this.trials[position]?.index ?? 0, count: width };
     const learnt =
       draws.wave === null
         ? {}
-        : { observations: [...this.memory.observations, ...this.observations(this.runners.slice(0, position))] };
+        : { observations: [...this.memory.observations, ...this.observations(this.trials.slice(0, position))] };
     const tasks: Task[] = [];
     for (let done = 0; done < all; done += proposalBlock) {
       const count = Math.min(proposalBlock, all - done);
@@ -113,28 +113,28 @@ export class Round {
   }
 
   /** Nothing is left to decide: trains those who go on to the rung. */
-  *conclude(goOn: readonly Runner[], settled: Settled): Steps<Decision> {
+  *conclude(goOn: readonly TrialRun[], settled: Settled): Steps<Decision> {
     this.settled = settled;
-    yield* this.train(goOn.map((runner) => [runner, this.group.to]));
+    yield* this.train(goOn.map((trial) => [trial, this.group.to]));
     if (settled.teaches) this.remember(goOn);
     return settled.decision;
   }
 
-  /** What `runners` add to the losses at this rung; those stopped before have none. */
-  observations(runners: readonly Runner[]): Observation[] {
+  /** What `trials` add to the losses at this rung; those stopped before have none. */
+  observations(trials: readonly TrialRun[]): Observation[] {
     const { from, to, offset } = this.group;
-    return runners.flatMap((runner): Observation[] => {
-      const at = { trial: offset + runner.index, budget: to };
-      if (runner.end === 'diverged' || runner.end === 'failed') return [{ ...at, loss: null }];
-      const there = runner.end === 'rung' && from + runner.losses.length >= to;
-      return there ? [{ ...at, loss: runner.loss() }] : [];
+    return trials.flatMap((trial): Observation[] => {
+      const at = { trial: offset + trial.index, budget: to };
+      if (trial.end === 'diverged' || trial.end === 'failed') return [{ ...at, loss: null }];
+      const there = trial.end === 'rung' && from + trial.losses.length >= to;
+      return there ? [{ ...at, loss: trial.loss() }] : [];
     });
   }
 
-  /** Adds the complete curves of `runners` to D[r_i]. */
-  remember(runners: readonly Runner[]): void {
+  /** Adds the complete curves of `trials` to D[r_i]. */
+  remember(trials: readonly TrialRun[]): void {
     const { to, points } = this.group;
-    const complete = runners.filter(({ end }) => end === 'rung').map(({ id }) => id);
+    const complete = trials.filter(({ end }) => end === 'rung').map(({ id }) => id);
     this.shared.memory = withRung(this.memory, to, remember(rungOf(this.memory, to), complete, points));
   }
 
@@ -150,7 +150,7 @@ export class Round {
   *ask(
     rule: { readonly predictor: PredictorSettings; readonly minCurves: number },
     p: number,
-    candidates: readonly Runner[],
+    candidates: readonly TrialRun[],
     uncertainty = false
   ): Steps<Asked> {
     const { to: rung, points } = this.group;
@@ -190,7 +190,7 @@ export class Round {
   }
 
   get interrupted(): boolean {
-    return this.runners.some((runner) => runner.end === 'unfinished');
+    return this.trials.some((trial) => trial.end === 'unfinished');
   }
 
   /** Takes back that a predictor is trained which could not be: more curves may teach one. */

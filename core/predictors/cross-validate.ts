@@ -1,7 +1,7 @@
 /** How far predictions are off, by k-fold cross-validation (Baker et al. 2017 take k = 5). */
 import type { Fitted, Impossible } from './fit.js';
 
-const mostFolds = 5;
+const maxFolds = 5;
 
 /** Trains on some of the curves, with every check that all of them pass. */
 type Train = (rows: readonly (readonly number[])[], targets: readonly number[]) => Fitted | Impossible;
@@ -16,7 +16,7 @@ export function residualDeviation(
   targets: readonly number[],
   train: Train
 ): number | Impossible {
-  const folds = Math.min(mostFolds, rows.length);
+  const folds = Math.min(maxFolds, rows.length);
   const residuals: number[] = [];
   for (let fold = 0; fold < folds; fold++) {
     const kept = <T>(all: readonly T[]) => all.filter((_, i) => i % folds !== fold);

@@ -2,15 +2,15 @@
 import type { Fit, Impossible } from './fit.js';
 
 /** Most values of a curve that become features. */
-const mostFeatures = 128;
+const maxFeatures = 128;
 
 /** The first t values, of those the last `tail`; more than 128 are thinned to 128 evenly spaced ones. */
 export function features(curve: readonly number[], t: number, tail?: number): number[] {
   const known = curve.slice(tail === undefined ? 0 : Math.max(0, t - tail), t);
-  if (known.length <= mostFeatures) return known;
+  if (known.length <= maxFeatures) return known;
   return Array.from(
-    { length: mostFeatures },
-    (_, i) => known[Math.round((i * (known.length - 1)) / (mostFeatures - 1))] as number
+    { length: maxFeatures },
+    (_, i) => known[Math.round((i * (known.length - 1)) / (maxFeatures - 1))] as number
   );
 }
 

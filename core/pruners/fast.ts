@@ -2,7 +2,7 @@
 import type { Decision, Verdict } from '../engine/decision.js';
 import { completeShareOption, minCurvesOption, predictorOption, type PrunerDefinition } from '../engine/pruner.js';
 import { rungOf } from '../engine/memory.js';
-import type { Runner } from '../engine/runner.js';
+import type { TrialRun } from '../engine/trial-run.js';
 import { normalCdf } from '../normal.js';
 import type { PredictorSettings } from '../predictors/index.js';
 
@@ -43,7 +43,7 @@ export const fast: PrunerDefinition<FastPruner> = {
 
   *run(round, settings) {
     const { from, to, places } = round.group;
-    const complete: Runner[] = [];
+    const complete: TrialRun[] = [];
     const sentOn: string[] = [];
     const predictions: Verdict[] = [];
     let predictorsTrained = 0;
@@ -52,18 +52,18 @@ export const fast: PrunerDefinition<FastPruner> = {
     let error: string | undefined;
     let fallback: string | undefined;
 
-    for (const [position, runner] of round.runners.entries()) {
+    for (const [position, trial] of round.trials.entries()) {
       yield* round.propose(position);
       threshold = thresholdOf(complete, settings.completeShare, places);
       const ready = threshold !== null && rungOf(round.memory, to).count >= settings.minCurves;
       if (!ready) {
-        sentOn.push(runner.id);
-        yield* round.train([[runner, to]]);
+        sentOn.push(trial.id);
+        yield* round.train([[trial, to]]);
       }
-      for (let t = from + 1; ready && runner.end === 'rung' && t <= to; t++) {
-        yield* round.train([[runner, t]]);
-        if (runner.end !== 'rung' || t === to) break;
-        const asked = yield* round.ask(settings, t, [runner], true);
+      for (let t = from + 1; ready && trial.end === 'rung' && t <= to; t++) {
+        yield* round.train([[trial, t]]);
+        if (trial.end !== 'rung' || t === to) break;
+        const asked = yield* round.ask(settings, t, [trial], true);
         if (asked.answer.outcome === 'impossible') {
           error ??= asked.answer.reason;
           continue;
@@ -74,19 +74,19 @@ export const fast: PrunerDefinition<FastPruner> = {
         trainedOn = Math.max(trainedOn, asked.trainedOn);
         fallback ??= another;
         const goesOn = probabilityAbove(threshold as number, predicted, deviation) < settings.confidence;
-        if (!goesOn) runner.end = 'stopped';
-        if (predictions.at(-1)?.trial === runner.id) predictions.pop();
-        predictions.push({ trial: runner.id, epoch: t, predicted, threshold: threshold as number, goesOn });
+        if (!goesOn) trial.end = 'stopped';
+        if (predictions.at(-1)?.trial === trial.id) predictions.pop();
+        predictions.push({ trial: trial.id, epoch: t, predicted, threshold: threshold as number, goesOn });
       }
-      if (runner.end === 'unfinished') break;
-      if (runner.end !== 'rung') continue;
-      complete.push(runner);
-      round.remember([runner]);
+      if (trial.end === 'unfinished') break;
+      if (trial.end !== 'rung') continue;
+      complete.push(trial);
+      round.remember([trial]);
     }
     // An operator stopped the study: those behind were never trained.
     if (round.interrupted) {
-      const last = round.runners.findIndex((runner) => runner.end === 'unfinished');
-      for (const runner of round.runners.slice(last + 1)) runner.end = 'unfinished';
+      const last = round.trials.findIndex((trial) => trial.end === 'unfinished');
+      for (const trial of round.trials.slice(last + 1)) trial.end = 'unfinished';
     }
     const decision: Decision = { epoch: null, sentOn, threshold, trainedOn, predictorsTrained, predictions };
     return {
@@ -98,9 +98,9 @@ export const fast: PrunerDefinition<FastPruner> = {
 };
 
 /** The n_next-th best complete loss of the round once k * n_next are complete; the worst when there are fewer. */
-function thresholdOf(complete: readonly Runner[], share: number, places: number): number | null {
+function thresholdOf(complete: readonly TrialRun[], share: number, places: number): number | null {
   if (complete.length === 0 || complete.length < share * places) return null;
-  const losses = complete.map((runner) => runner.loss()).sort((a, b) => a - b);
+  const losses = complete.map((trial) => trial.loss()).sort((a, b) => a - b);
   return losses[Math.min(places, losses.length) - 1] as number;
 }
 

@@ -37,7 +37,7 @@ export const median: PrunerDefinition<MedianPruner> = {
       for (const epoch of round.group.passes.filter((one) => one > after && one <= until)) {
         round.noteSeen(
           epoch,
-          round.runners.flatMap(({ losses }) => losses[epoch - from - 1] ?? [])
+          round.trials.flatMap(({ losses }) => losses[epoch - from - 1] ?? [])
         );
       }
     };
@@ -46,25 +46,25 @@ export const median: PrunerDefinition<MedianPruner> = {
       return null;
     }
     const earlier = [...(round.memory.seen[String(p)] ?? [])];
-    const arrived = round.runners.filter((runner) => runner.end === 'rung');
+    const arrived = round.trials.filter((trial) => trial.end === 'rung');
     const predictions: Verdict[] = [];
     let last: number | null = null;
-    for (const runner of arrived) {
+    for (const trial of arrived) {
       const threshold = earlier.length >= minTrials ? quantile(earlier, 0.5) : null;
-      const loss = runner.loss();
+      const loss = trial.loss();
       earlier.push(loss);
       if (threshold === null) continue;
       last = threshold;
       const goesOn = loss <= threshold;
-      if (!goesOn) runner.end = 'stopped';
-      predictions.push({ trial: runner.id, predicted: null, threshold, goesOn });
+      if (!goesOn) trial.end = 'stopped';
+      predictions.push({ trial: trial.id, predicted: null, threshold, goesOn });
     }
     note(from, p);
-    const goOn = arrived.filter((runner) => runner.end === 'rung');
+    const goOn = arrived.filter((trial) => trial.end === 'rung');
     const asked = new Set(predictions.map(({ trial }) => trial));
     const decision = {
       epoch: p,
-      sentOn: arrived.filter((runner) => !asked.has(runner.id)).map((runner) => runner.id),
+      sentOn: arrived.filter((trial) => !asked.has(trial.id)).map((trial) => trial.id),
       threshold: last,
       trainedOn: 0,
       predictorsTrained: 0,

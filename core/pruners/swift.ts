@@ -10,7 +10,7 @@ import {
 } from '../engine/pruner.js';
 import { rungOf } from '../engine/memory.js';
 import type { Asked } from '../engine/round.js';
-import type { Runner } from '../engine/runner.js';
+import type { TrialRun } from '../engine/trial-run.js';
 import { predictorOf, type PredictorSettings } from '../predictors/index.js';
 
 export interface SwiftPruner {
@@ -60,65 +60,65 @@ export const swift: PrunerDefinition<SwiftPruner> = {
     const { from, to, decisionPoint: p, places, share } = round.group;
     if (p === null) {
       yield* round.open(() => to);
-      round.remember(round.runners);
+      round.remember(round.trials);
       return null;
     }
     // Step 1: the first m by index go on at once, the rest wait at p.
     const { count } = rungOf(round.memory, to);
     const m = Math.min(
-      round.runners.length,
+      round.trials.length,
       Math.max(ceilShare(settings.completeShare, places), settings.minCurves - count)
     );
-    if (m === round.runners.length) {
-      const sentOn = round.runners.map((runner) => runner.id);
+    if (m === round.trials.length) {
+      const sentOn = round.trials.map((trial) => trial.id);
       round.settled = { decision: { ...nothing, epoch: p, sentOn }, teaches: true };
     }
     yield* round.open((_, position) => (position < m ? to : p));
     // Who was lost before p is skipped, the next by index goes on instead; who is lost later is not replaced.
     // A trial alone is sent on when it starts, which another machine that goes on with it knows.
-    const first = round.runners.slice(0, m).filter((runner) => places === 0 || from + runner.losses.length >= p);
-    const others = round.runners.slice(m).filter((runner) => runner.end === 'rung');
+    const first = round.trials.slice(0, m).filter((trial) => places === 0 || from + trial.losses.length >= p);
+    const others = round.trials.slice(m).filter((trial) => trial.end === 'rung');
     const instead = round.interrupted ? [] : others.slice(0, Math.max(0, m - first.length));
-    yield* round.train(instead.map((runner) => [runner, to]));
+    yield* round.train(instead.map((trial) => [trial, to]));
     const sentOn = [...first, ...instead];
-    const complete = sentOn.filter((runner) => runner.end === 'rung');
+    const complete = sentOn.filter((trial) => trial.end === 'rung');
     const waiting = others.slice(instead.length);
     round.remember(complete);
-    const record = { ...nothing, epoch: p, sentOn: sentOn.map((runner) => runner.id) };
+    const record = { ...nothing, epoch: p, sentOn: sentOn.map((trial) => trial.id) };
     if (round.interrupted || waiting.length === 0) return record;
 
     // Step 2: the predictor for (r_i, p) is trained once on D[r_i], which now holds this round's complete curves.
     const threshold = round.shared.quantile(
       share,
-      complete.map((runner) => runner.loss())
+      complete.map((trial) => trial.loss())
     );
     const { answer, trainedOn, fresh } = threshold === null ? nothingToCompare : yield* round.ask(settings, p, waiting);
 
     // Step 3: who is predicted to end below the threshold goes on; the best predicted fill up to n_next.
-    const asked = waiting.map((runner, i) => {
-      return { runner, predicted: answer.outcome === 'predicted' ? (answer.losses[i] as number) : null };
+    const asked = waiting.map((trial, i) => {
+      return { trial, predicted: answer.outcome === 'predicted' ? (answer.losses[i] as number) : null };
     });
-    const goesOn = new Set<Runner>();
-    for (const { runner, predicted } of asked) {
-      if (predicted === null || threshold === null || predicted < threshold) goesOn.add(runner);
+    const goesOn = new Set<TrialRun>();
+    for (const { trial, predicted } of asked) {
+      if (predicted === null || threshold === null || predicted < threshold) goesOn.add(trial);
     }
     const byPrediction = [...asked].sort(
-      (a, b) => (a.predicted ?? 0) - (b.predicted ?? 0) || a.runner.index - b.runner.index
+      (a, b) => (a.predicted ?? 0) - (b.predicted ?? 0) || a.trial.index - b.trial.index
     );
-    for (const { runner } of byPrediction) {
+    for (const { trial } of byPrediction) {
       if (complete.length + goesOn.size >= places) break;
-      goesOn.add(runner);
+      goesOn.add(trial);
     }
-    for (const { runner } of asked) if (!goesOn.has(runner)) runner.end = 'stopped';
+    for (const { trial } of asked) if (!goesOn.has(trial)) trial.end = 'stopped';
     const decision = {
       ...record,
       threshold,
       trainedOn,
       predictorsTrained: fresh ? 1 : 0,
-      predictions: asked.map(({ runner, predicted }) => ({
-        trial: runner.id,
+      predictions: asked.map(({ trial, predicted }) => ({
+        trial: trial.id,
         predicted,
-        goesOn: goesOn.has(runner),
+        goesOn: goesOn.has(trial),
       })),
       ...(answer.outcome === 'impossible' ? { error: answer.reason } : {}),
       ...(answer.outcome === 'predicted' && answer.fallback !== undefined ? { fallback: answer.fallback } : {}),

@@ -1,6 +1,6 @@
 /** The points of one scrambled Sobol sequence, in global trial order. */
 import { sobolDraws } from '../draws.js';
-import { mostSobolDimensions } from '../sobol.js';
+import { maxSobolDimensions } from '../sobol.js';
 import type { SamplerDefinition } from './definition.js';
 
 export interface SobolSampler {
@@ -12,8 +12,8 @@ export const sobol: SamplerDefinition<SobolSampler> = {
   wave: () => null,
   refuseSpace(_, space) {
     const { length } = Object.keys(space);
-    if (length <= mostSobolDimensions) return null;
-    return `has ${mostSobolDimensions} dimensions, the space ${length}: take random`;
+    if (length <= maxSobolDimensions) return null;
+    return `has ${maxSobolDimensions} dimensions, the space ${length}: take random`;
   },
   draws: (ground) => sobolDraws(ground),
 };

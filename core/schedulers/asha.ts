@@ -63,9 +63,9 @@ export const asha: SchedulerDefinition<AshaScheduler> = {
   maxParallelism: 500,
   refuse({ settings, pruner }) {
     const refusals: Refusal[] = withoutRungs(settings);
-    const most = ashaTrialBound(settings);
-    if (settings.trials !== 'untilLimit' && settings.trials > most) {
-      const rule = `at most ${most} with eta ${settings.eta}: what an ASHA study remembers travels in one message`;
+    const limit = ashaTrialBound(settings);
+    if (settings.trials !== 'untilLimit' && settings.trials > limit) {
+      const rule = `at most ${limit} with eta ${settings.eta}: what an ASHA study remembers travels in one message`;
       refusals.push({ path: 'scheduler.trials', value: settings.trials, rule });
     }
     const alone = pruner && prunerOf(pruner).needsRounds;
@@ -82,7 +82,7 @@ interface State {
 
 class AshaRule implements OneByOneRule<AshaScheduler> {
   readonly plan: Plan<AshaScheduler>;
-  readonly most: number;
+  readonly maxTrials: number;
   readonly share: number;
   private readonly rungs: readonly Rung[];
   private started: number;
@@ -93,11 +93,11 @@ class AshaRule implements OneByOneRule<AshaScheduler> {
   ) {
     const { settings, study } = context;
     const state = carried as unknown as State | null;
-    this.most = settings.trials === 'untilLimit' ? ashaTrialBound(settings) : settings.trials;
+    this.maxTrials = settings.trials === 'untilLimit' ? ashaTrialBound(settings) : settings.trials;
     this.share = 1 / settings.eta;
     this.plan = new Plan({ definition: asha, settings, pruner: study.pruner });
     const rounds = this.plan.first[0]?.rounds ?? [];
-    this.rungs = rounds.map((_, k) => new Rung(settings.eta, this.most, state?.rungs[k]));
+    this.rungs = rounds.map((_, k) => new Rung(settings.eta, this.maxTrials, state?.rungs[k]));
     this.started = state?.started ?? 0;
   }
 
@@ -110,7 +110,7 @@ class AshaRule implements OneByOneRule<AshaScheduler> {
       const trial = this.rungs[k]?.promotable() ?? null;
       if (trial !== null) return { trial, rung: k + 1 };
     }
-    return this.started < this.most ? { trial: this.started, rung: 0 } : null;
+    return this.started < this.maxTrials ? { trial: this.started, rung: 0 } : null;
   }
 
   handed({ trial, rung }: Way): void {

@@ -32,10 +32,10 @@ export const asyncPopulationBased: SchedulerDefinition<AsyncPopulationBasedSched
 
 function sizeRules({ settings }: Combination<AsyncPopulationBasedScheduler>): Refusal[] {
   const { trials, maxBudget, interval } = settings;
-  const most = Math.floor(maxIntervals / trials);
-  if (Math.ceil(maxBudget / interval) <= most) return [];
+  const limit = Math.floor(maxIntervals / trials);
+  if (Math.ceil(maxBudget / interval) <= limit) return [];
   const rule =
-    `must be at least ${Math.ceil(maxBudget / most)}: ${trials} trials train at most ${most} intervals each, ` +
+    `must be at least ${Math.ceil(maxBudget / limit)}: ${trials} trials train at most ${limit} intervals each, ` +
     `for what an asynchronous population remembers travels in one message`;
   return [{ path: 'scheduler.interval', value: interval, rule }];
 }
@@ -65,7 +65,7 @@ interface State {
 
 class PopulationRule implements OneByOneRule<AsyncPopulationBasedScheduler> {
   readonly plan: Plan<AsyncPopulationBasedScheduler>;
-  readonly most: number;
+  readonly maxTrials: number;
   readonly share: number;
   private readonly bracket: string;
   private readonly rounds: readonly RoundPlan[];
@@ -88,9 +88,9 @@ class PopulationRule implements OneByOneRule<AsyncPopulationBasedScheduler> {
     const { id, rounds } = this.plan.first[0] as BracketPlan;
     this.bracket = id;
     this.rounds = rounds;
-    this.most = settings.trials;
+    this.maxTrials = settings.trials;
     this.share = settings.quantile;
-    const trials = Array.from({ length: this.most }, (_, trial) => trial);
+    const trials = Array.from({ length: this.maxTrials }, (_, trial) => trial);
     this.configs = [...(state?.configs ?? [])];
     this.reached = [...(state?.reached ?? trials.map(() => 0))];
     this.losses = [...(state?.losses ?? trials.map(() => null))];

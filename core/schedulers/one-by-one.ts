@@ -9,7 +9,7 @@ import { emptyMemory, type Memory } from '../engine/memory.js';
 import type { BracketPlan, Plan, RoundPlan } from '../engine/plan.js';
 import type { Proposal } from '../engine/propose.js';
 import type { Shared } from '../engine/round.js';
-import { epochsOf } from '../engine/runner.js';
+import { epochsOf } from '../engine/trial-run.js';
 import type { Best, Consequence, RoundView, Scheduler, SchedulerContext, View } from '../engine/scheduler.js';
 import type { Ended, Event, Group, Work } from '../engine/work.js';
 import { modeOf } from '../objectives/index.js';
@@ -30,7 +30,7 @@ export interface OneByOneRule<Settings extends { readonly type: string; readonly
   readonly context: SchedulerContext<Settings>;
   readonly plan: Plan<Settings>;
   /** Most trials that are started. */
-  readonly most: number;
+  readonly maxTrials: number;
   /** Share of the trials at a rung that one has to be as good as, for a pruner. */
   readonly share: number;
   /** What a free place does next; null when there is nothing for now. */
@@ -195,12 +195,12 @@ export class OneByOne<Settings extends { readonly type: string; readonly maxBudg
 
   private depart({ trial, rung }: Way, judged: Judged | null): Flight {
     const { rule, bracket } = this;
-    const { context, plan, most } = rule;
+    const { context, plan, maxTrials } = rule;
     const round = bracket.rounds[rung] as RoundPlan;
     const { wave } = context;
     const size = wave === null ? block : 1;
     const first = trial - (trial % size);
-    const draws = { wave, block: { first, count: Math.min(size, most - first) } };
+    const draws = { wave, block: { first, count: Math.min(size, maxTrials - first) } };
     const going = rule.going?.({ trial, rung }) ?? { exploits: [], holds: false };
     const group: Group = {
       id: `${trialId(bracket.id, trial)}-r${rung}`,

@@ -28,7 +28,7 @@ export class Rung {
   private measured: number;
   /** How many of the first in rank are known to be promoted: looking again makes thousands of trials slow. */
   private passed = 0;
-  private readonly most: number;
+  private readonly kept: number;
 
   /**
    * `trials`: most that can ever come here, so that whoever falls below their top share is forgotten. That is all of the
@@ -39,7 +39,7 @@ export class Rung {
     trials: number,
     state?: RungState
   ) {
-    this.most = Math.floor(trials / eta) + 2;
+    this.kept = Math.floor(trials / eta) + 2;
     this.arrived = state?.arrived ?? 0;
     this.measured = state?.measured ?? 0;
     if (!state) return;
@@ -90,7 +90,7 @@ export class Rung {
     }
     this.ranked.splice(low, 0, { trial, loss, promoted: false });
     this.passed = Math.min(this.passed, low);
-    if (this.ranked.length > this.most) this.ranked.length = this.most;
+    if (this.ranked.length > this.kept) this.ranked.length = this.kept;
   }
 
   /** The best of the top 1/eta that has not been promoted; those without a loss count, and never are. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { mostSobolDimensions, sobolSequence } from '../../core/sobol.js';
+import { maxSobolDimensions, sobolSequence } from '../../core/sobol.js';
 import { committed, sobolAgrees } from './samplers-reference.js';
 
 /** How many of the points 0 ... 2^m - 1 fall in each of 2^m equal intervals of one axis. */
@@ -20,8 +20,8 @@ describe('sobol', function () {
 
   it('fills every interval of every axis once, scrambled or not', () => {
     for (const seed of [null, 0, 1, 4294967295]) {
-      const sequence = sobolSequence(mostSobolDimensions, seed);
-      for (let dimension = 0; dimension < mostSobolDimensions; dimension++) {
+      const sequence = sobolSequence(maxSobolDimensions, seed);
+      for (let dimension = 0; dimension < maxSobolDimensions; dimension++) {
         assert.ok(
           perInterval(sequence, dimension, 7).every((count) => count === 1),
           `${dimension} of seed ${seed}`
@@ -64,7 +64,7 @@ describe('sobol', function () {
   });
 
   it('refuses more dimensions than it has', () => {
-    assert.equal(mostSobolDimensions, 64);
+    assert.equal(maxSobolDimensions, 64);
     assert.throws(() => sobolSequence(65, 1), /64 dimensions here, not 65/);
   });
 });

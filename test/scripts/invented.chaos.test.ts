@@ -81,19 +81,19 @@ export const worst: PrunerDefinition<WorstPruner> = {
   predictor: ({ predictor }) => predictor,
   *run(round, settings) {
     const { to, decisionPoint: p } = round.group;
-    const half = p === null ? round.runners.length : Math.ceil(round.runners.length / 2);
+    const half = p === null ? round.trials.length : Math.ceil(round.trials.length / 2);
     yield* round.open((_, position) => (position < half ? to : (p ?? to)));
-    const complete = round.runners.slice(0, half).filter(({ end }) => end === 'rung');
+    const complete = round.trials.slice(0, half).filter(({ end }) => end === 'rung');
     round.remember(complete);
-    const waiting = round.runners.slice(half).filter(({ end }) => end === 'rung');
+    const waiting = round.trials.slice(half).filter(({ end }) => end === 'rung');
     if (p === null || waiting.length === 0 || complete.length === 0) return null;
-    const threshold = Math.max(...complete.map((runner) => runner.loss()));
+    const threshold = Math.max(...complete.map((trial) => trial.loss()));
     const { answer, trainedOn, fresh } = yield* round.ask(settings, p, waiting);
-    const predictions = waiting.map((runner, i) => {
+    const predictions = waiting.map((trial, i) => {
       const predicted = answer.outcome === 'predicted' ? (answer.losses[i] as number) : null;
       const goesOn = predicted === null || predicted <= threshold;
-      if (!goesOn) runner.end = 'stopped';
-      return { trial: runner.id, predicted, goesOn };
+      if (!goesOn) trial.end = 'stopped';
+      return { trial: trial.id, predicted, goesOn };
     });
     const sentOn = complete.map(({ id }) => id);
     const decision = { epoch: p, sentOn, threshold, trainedOn, predictorsTrained: fresh ? 1 : 0, predictions };

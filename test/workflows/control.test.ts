@@ -102,7 +102,7 @@ describe('the places of a study', () => {
     tree.set(all(2));
     assert.deepEqual([round.places, one.child.places, two.child.places], [0, 1, 1]);
     tree.set(all(4));
-    assert.equal(tree.most, 4);
+    assert.equal(tree.bound, 4);
     tree.close(one.portion);
     tree.balance();
     assert.equal(round.places, 3);
@@ -111,7 +111,7 @@ describe('the places of a study', () => {
     assert.deepEqual([round.places, next.places], [2, 0]);
     settle(tree, 'r0', round);
     assert.deepEqual([round.places, next.places], [2, 1]);
-    assert.ok(tree.most <= 4);
+    assert.ok(tree.bound <= 4);
   });
 
   it('are free for a late retry only where fewer train, where trials train one by one', () => {
@@ -245,7 +245,7 @@ describe('a study of rounds with shards, beside late retries', () => {
         const tree = new ControlTree(control);
         const settling = new Settling(
           control,
-          () => tree.most,
+          () => tree.bound,
           (settle) => {
             this.post.send(`from ${name}`, () => {
               if (this.tree.settled({ child: name, settle })) this.tree.balance();

@@ -39,7 +39,7 @@ const needed: readonly (readonly [what: string, study: string, more: number, hol
   ['a second run of a round', 'history-runs', 2, goesOn],
   ['a second run of a study of trials alone', 'history-runs-asha', 0, goesOn],
   ...['pause', 'resume', 'setParallelism', 'stop'].map((name) => [name, 'history-updates', 0, accepts(name)] as const),
-  ['a trial that leaves off', 'history-updates', 2, (event) => !!event.activityTaskCanceledEventAttributes],
+  ['a trial that is suspended', 'history-updates', 2, (event) => !!event.activityTaskCanceledEventAttributes],
   ...['retryTrial', 'dropTrial'].map((name) => [name, 'history-parked', 2, accepts(name)] as const),
   ['the start of a late retry', 'history-late', 0, accepts('retryLate')],
   ['a late retry', 'history-late', 2, begins('everbandLate')],

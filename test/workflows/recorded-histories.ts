@@ -148,7 +148,7 @@ async function recordOn(settings: Record<string, number>, names: readonly string
       connection,
       taskQueue,
       activities: activities(),
-      // A trainer learns with its heartbeat that it is to leave off.
+      // A trainer learns with its heartbeat that it is to save itself and stop.
       maxHeartbeatThrottleInterval: '100ms',
       defaultHeartbeatThrottleInterval: '100ms',
     });

@@ -10,7 +10,7 @@ import { kernel, published, svrQubo, type Qubo, type SvrEncoding } from './qubo.
 import { anneal, type Samples } from './simulated.js';
 
 /** Most training points: 20 make the 120 coupled variables a quantum annealer has room for. */
-const mostPoints = 20;
+const maxPoints = 20;
 
 export interface AnnealerProblem {
   /** The points learnt from, at most 20. */
@@ -31,7 +31,7 @@ export function problemOf(
 ): AnnealerProblem {
   const chosen = stream(seed, 'subset')
     .permutation(rows.length)
-    .slice(0, mostPoints)
+    .slice(0, maxPoints)
     .sort((a, b) => a - b);
   const own = { rows: chosen.map((i) => rows[i] as number[]), targets: chosen.map((i) => targets[i] as number) };
   return { ...own, qubo: svrQubo(own.rows, own.targets, encoding) };

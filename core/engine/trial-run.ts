@@ -21,7 +21,7 @@ export function epochsOf({ values, end }: Pick<Outcome, 'values' | 'end'>): numb
   return values.length + (end === 'diverged' ? 1 : 0);
 }
 
-export class Runner {
+export class TrialRun {
   private readonly values: number[] = [];
   /** Losses of this group's epochs. */
   readonly losses: number[] = [];
@@ -36,7 +36,7 @@ export class Runner {
     private readonly mode: ObjectiveMode
   ) {}
 
-  /** Takes in what training came to. Here a loss is made of each value, and nowhere else. */
+  /** Takes in what training came to. Here a loss is made of each value that a trial reports: nothing below knows the sign of a metric. */
   absorb(outcome: SegmentOutcome): void {
     for (const value of outcome.values) {
       this.values.push(value);
