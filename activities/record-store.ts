@@ -17,6 +17,7 @@ import type { Trial } from '../core/trial.js';
 import { writeWhole } from '../trainers/checkpoint-files.js';
 import { studyFolder } from '../trainers/identity.js';
 import type { RecordPart } from '../workflows/messages.js';
+import { isDigestBlock, type Digests } from '../workflows/digests.js';
 import { fileNames } from '../workflows/file-names.js';
 
 export { studyFolder };
@@ -70,6 +71,21 @@ export function readFile<T>(stateDir: string, study: string, name: string): T | 
 export function isSound(stateDir: string, study: string, name: string, digest: string): boolean {
   const text = textOf(path.join(recordFolder(stateDir, study), name));
   return text !== null && digestOf(text) === digest;
+}
+
+/** Files named at once, so that they fit into a message. */
+const maxDamaged = 1000;
+
+/** Files that are missing or others than these digests say, where need be by what files of digests say. */
+export function damagedOf(stateDir: string, study: string, digests: Digests): Digests {
+  const sound = ([name, digest]: readonly [string, string]) => isSound(stateDir, study, name, digest);
+  const all = Object.entries(digests);
+  const lost = all.filter((one) => !sound(one));
+  for (const [name] of all.filter(([one]) => isDigestBlock(one))) {
+    if (lost.length >= maxDamaged) break;
+    lost.push(...Object.entries(readFile<Digests>(stateDir, study, name) ?? {}).filter((one) => !sound(one)));
+  }
+  return Object.fromEntries(lost.slice(0, maxDamaged));
 }
 
 /** What follows on a file's digest; null when the file is missing, cut or changed. */
@@ -170,7 +186,7 @@ function readParts(stateDir: string, study: string): RecordPart[] {
   }
 }
 
-/** Digests of a record's files by name, and the names of those that were cut or changed. */
+/** Digests of a record's files by name, without those that only hold others', and the names of those that were cut or changed. */
 export function readSums(stateDir: string, study: string): { digests: Record<string, string>; damaged: string[] } {
   const digests: Record<string, string> = {};
   const damaged: string[] = [];
@@ -178,8 +194,8 @@ export function readSums(stateDir: string, study: string): { digests: Record<str
     if (name === 'study.json' || name === 'record.json') continue;
     const text = textOf(path.join(recordFolder(stateDir, study), name));
     if (text === null) damaged.push(name);
-    // No result comes out of who came to a round.
-    else if (!enteredName.test(name)) digests[name] = digestOf(text);
+    // No result comes out of who came to a round, nor out of digests.
+    else if (!enteredName.test(name) && !isDigestBlock(name)) digests[name] = digestOf(text);
   }
   return { digests, damaged };
 }

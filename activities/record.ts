@@ -25,7 +25,7 @@ import { chainLates, lateTrials } from './late-store.js';
 import { readFailed, writeRunNote, type ServerPlace } from './run-note.js';
 import {
   hasClosed,
-  isSound,
+  damagedOf,
   readProposal,
   readProposed,
   readStudy,
@@ -175,10 +175,8 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
 
     async recordStudy(study, identity, ended, digests) {
       requireCurrent(studyFolder(stateDir, study.name), identity);
-      const damaged = Object.entries(digests).flatMap(([name, digest]) => {
-        return isSound(stateDir, study.name, name, digest) ? [] : [name];
-      });
-      if (damaged.length > 0) return { damaged };
+      const damaged = damagedOf(stateDir, study.name, digests);
+      if (Object.keys(damaged).length > 0) return { damaged };
       if (!existsSync(recordFile(stateDir, study.name)) && !readStudy(stateDir, study.name)) {
         await writeStudy(stateDir, study);
       }

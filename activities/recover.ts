@@ -6,7 +6,7 @@ import { oneByOne, type KeptGroup } from '../core/engine/material.js';
 import type { Group, TrainTask } from '../core/engine/work.js';
 import { segmentOf, type Recorded } from '../core/fold.js';
 import { lateView } from '../core/late.js';
-import { canonicalJson } from '../core/record.js';
+import { canonicalJson, digestOf } from '../core/record.js';
 import { takeUp, type GoingOn, type Remains } from '../core/recover.js';
 import type { Study } from '../core/study.js';
 import { trialId, type SegmentOutcome, type Trial } from '../core/trial.js';
@@ -16,6 +16,7 @@ import { enterStudy, folderName, readIdentity, requireCurrent } from '../trainer
 import { lineOf, newestIntact, readKnown, type CheckpointScope } from '../trainers/line.js';
 import { readTable, replayed } from '../trainers/replay.js';
 import type { FailedTrial, RecoverActivities } from '../workflows/activity-types.js';
+import { digestBlockOf } from '../workflows/digests.js';
 import { fileNames } from '../workflows/file-names.js';
 import { failureTypes, workflowIds, type StudyIdentity } from '../workflows/messages.js';
 import { readLates } from './late-store.js';
@@ -68,6 +69,13 @@ export function createRecoverActivities(stateDir: string, cluster: Cluster): Rec
       }
       const control = { ...note.control, stopped: note.control.stopped || taken.halted };
       await writeRunNote(stateDir, name, { ...note, control, server });
+      let { digests } = readSums(stateDir, name);
+      const block = digestBlockOf(digests);
+      if (block) {
+        const text = canonicalJson(block.digests);
+        await writeFile(stateDir, name, block.name, text);
+        digests = { [block.name]: digestOf(text) };
+      }
       const lost = readLates(stateDir, name).lates.filter((late) => lateView(late).state === 'open');
       return {
         study,
@@ -80,7 +88,7 @@ export function createRecoverActivities(stateDir: string, cluster: Cluster): Rec
             scheduler: taken.scheduler,
             open: taken.open,
             recorded: recorded + taken.log.length,
-            digests: readSums(stateDir, name).digests,
+            digests,
             pool: { parked: {}, resets: {} },
             ...(lost.length > 0 ? { lateLost: lost.map(({ trial }) => trial) } : {}),
           },

@@ -106,10 +106,10 @@ function writersOf(study: string, name: string): string[] {
 
 export function createRestoreActivities(restorer: Restorer): RestoreActivities {
   return {
-    async restoreRecord(study, damaged, digests) {
+    async restoreRecord(study, damaged) {
       const lost: string[] = [];
-      for (const name of damaged) {
-        if (!(await restorer.file(study.name, name, digests[name] ?? '', false))) lost.push(name);
+      for (const [name, digest] of Object.entries(damaged)) {
+        if (!(await restorer.file(study.name, name, digest, false))) lost.push(name);
       }
       return lost;
     },

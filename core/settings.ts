@@ -69,7 +69,7 @@ export interface ReplayTrainer {
   readonly type: 'replay';
   /** Absolute path of the CSV. */
   readonly file: string;
-  /** Value columns start with this, e.g. "loss_", in the order of the file. */
+  /** Value columns start with this, e.g. "loss_"; the number after it says which epoch is in them. */
   readonly columns: string;
   /** Seconds an epoch pretends to take. @default 0 */
   readonly secondsPerEpoch: number;

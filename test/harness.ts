@@ -1,7 +1,16 @@
 /** A real server and real worker processes in a folder of their own, for tests. Ends only what it started. */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -122,6 +131,7 @@ export type Victim = 'trainer' | 'orchestrator' | 'server';
 export class Cluster {
   readonly stateDir = mkdtempSync(path.join(os.tmpdir(), 'everband-test-'));
   private readonly workers = new Set<ChildProcess>();
+  private readonly builds: string[] = [];
   private server: ServerInfo | null = null;
   private settings: Record<string, string | number> = {};
   private connection: Connection | null = null;
@@ -189,6 +199,26 @@ export class Cluster {
       child.once('exit', (code) => reject(new Error(`worker ended with ${code}: ${errors}`)));
     });
     return child;
+  }
+
+  /** The command of another build, in which texts of some files are replaced. */
+  otherBuild(changes: Readonly<Record<string, readonly (readonly [before: string, after: string])[]>>): string {
+    const root = path.dirname(path.dirname(path.dirname(cli)));
+    const tree = mkdtempSync(path.join(os.tmpdir(), 'everband-other-'));
+    this.builds.push(tree);
+    for (const part of ['dist', 'package.json'])
+      cpSync(path.join(root, part), path.join(tree, part), { recursive: true });
+    symlinkSync(path.join(root, 'node_modules'), path.join(tree, 'node_modules'));
+    for (const [name, replacements] of Object.entries(changes)) {
+      const file = path.join(tree, 'dist', name);
+      let text = readFileSync(file, 'utf8');
+      for (const [before, after] of replacements) {
+        assert.ok(text.includes(before), `${before} is gone from ${name}`);
+        text = text.replace(before, after);
+      }
+      writeFileSync(file, text);
+    }
+    return path.join(tree, 'dist/scripts/everband.js');
   }
 
   /** Runs a study while processes are killed with -9 and started again, one after the other, `pause()` ms apart. */
@@ -270,7 +300,7 @@ export class Cluster {
     await Promise.all(gone);
     await this.connection?.close();
     await stopServer(this.stateDir);
-    rmSync(this.stateDir, { recursive: true, force: true });
+    for (const folder of [this.stateDir, ...this.builds]) rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -7,7 +7,8 @@ import type { LateRetry, LateRung, LateVerdict } from '../core/late.js';
 import type { StudyResult } from '../core/record.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Source, Trial } from '../core/trial.js';
-import type { Digests, TakenUpStudy } from './carried.js';
+import type { Digests } from './digests.js';
+import type { TakenUpStudy } from './carried.js';
 import type { Control } from './control.js';
 import type { RetryLate, StudyIdentity } from './messages.js';
 
@@ -57,15 +58,15 @@ export interface RecordActivities {
   /** The same answered at once, where question and answer would come too often or be too large for a message. */
   answer(study: Study, task: PredictTask, known: readonly Stretch[]): Promise<PredictionAnswer>;
   /**
-   * Writes the final record, removes checkpoints that are out, and gives the result. A file that is missing or another
-   * than `digests` says is named instead.
+   * Writes the final record, removes checkpoints that are out, and gives the result. Files that are missing or others
+   * than `digests` says are named instead, with their digests: as many as fit into a message.
    */
   recordStudy(
     study: Study,
     identity: StudyIdentity,
     ended: Ended,
     digests: Digests
-  ): Promise<StudyResult | { readonly damaged: readonly string[] }>;
+  ): Promise<StudyResult | { readonly damaged: Digests }>;
 }
 
 /** A trial that is to be retried late. */
@@ -122,7 +123,7 @@ export interface RecoverActivities {
 /** Activities of the orchestrating worker that may take their time. */
 export interface RestoreActivities {
   /** Brings back damaged files of a record from the workflows that wrote them; gives those it could not. */
-  restoreRecord(study: Study, damaged: readonly string[], digests: Digests): Promise<readonly string[]>;
+  restoreRecord(study: Study, damaged: Digests): Promise<readonly string[]>;
 }
 
 export interface PredictActivities {

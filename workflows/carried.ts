@@ -1,11 +1,9 @@
 /** What workflows take along when their history is full, and what a recovered study begins with. */
 import type { Json } from '../core/settings.js';
 import type { Study } from '../core/study.js';
+import type { Digests } from './digests.js';
 import type { Control } from './control.js';
 import type { StudyIdentity } from './messages.js';
-
-/** Digests of everything that was recorded, by the name of its file. */
-export type Digests = Readonly<Record<string, string>>;
 
 /** A trial that waits for an operator, and how long still. */
 export interface Parking {

@@ -33,7 +33,8 @@ import type { Study } from '../core/study.js';
 import type { Proposal } from '../core/engine/propose.js';
 import type { SegmentOutcome, Source, Trial } from '../core/trial.js';
 import type { Stretch } from './activity-types.js';
-import type { Digests, DriverState } from './carried.js';
+import type { Digests } from './digests.js';
+import type { DriverState } from './carried.js';
 import {
   ControlTree,
   controlSignal,
@@ -147,6 +148,7 @@ export class Driver {
       this.inTurn(() => undefined);
     });
     await this.flush();
+    if (ended === null) await this.files.pack();
     return ended;
   }
 

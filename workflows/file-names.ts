@@ -6,4 +6,6 @@ export const fileNames = {
   entered: (group: string) => `${group}.entered.json`,
   /** `first`: lines of the log in the parts before. */
   part: (first: number) => `part-${first}.json`,
+  /** Digests of other files; `number`: of such files before it. */
+  digests: (number: number) => `digests-${number}.json`,
 } as const;

@@ -2,7 +2,8 @@
 import { defineQuery, setHandler } from '@temporalio/workflow';
 import { canonicalJson, digestOf } from '../core/record.js';
 import type { Source } from '../core/trial.js';
-import type { Digests } from './carried.js';
+import { digestBlockOf, type Digests } from './digests.js';
+
 import type { Local } from './local.js';
 import { messageBytes, queryNames, type FileAnswer, type FileQuery, type StudyIdentity } from './messages.js';
 
@@ -25,6 +26,14 @@ export class RecordFiles {
 
   get digests(): Digests {
     return this.all;
+  }
+
+  /** Before a new run: the digests of many files travel as one. */
+  async pack(): Promise<void> {
+    const block = digestBlockOf(this.all);
+    if (!block) return;
+    await this.write(block.name, block.digests, []);
+    for (const name of Object.keys(block.digests)) delete this.all[name];
   }
 
   /** Digests of files that a workflow below wrote. */

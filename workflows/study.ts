@@ -128,7 +128,7 @@ class StudyWorkflow {
     for (;;) {
       const written = await this.local.run((all) => all.recordStudy(study, identity, ended, digests));
       if (!('damaged' in written)) return written;
-      const lost = await restoreRecord(study, written.damaged, digests);
+      const lost = await restoreRecord(study, written.damaged);
       if (lost.length === 0) continue;
       this.local.say(
         `the record lacks ${lost.join(', ')}, which no workflow has any more: put back a copy, ` +

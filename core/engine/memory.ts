@@ -49,8 +49,10 @@ export function withRung(memory: Memory, rung: number, changed: RungMemory): Mem
 
 /** Losses kept at a decision point for the median rule, the latest: what a study remembers travels in one message. */
 const maxSeen = 2000;
-/** Observations kept, the latest, for the same reason: about 45 bytes each. */
+/** Observations kept, the latest, for the same reason. */
 const maxObservations = 10_000;
+/** Bytes that they take at most. */
+export const maxObservationBytes = maxObservations * 55;
 
 export function withObservations(memory: Memory, more: readonly Observation[]): Memory {
   return { ...memory, observations: [...memory.observations, ...more].slice(-maxObservations) };

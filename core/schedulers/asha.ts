@@ -2,6 +2,7 @@
  * ASHA (Li et al. 2018, algorithm 2): asynchronous successive halving. A free place promotes the best trial of the top
  * 1/eta of a rung that is not promoted yet, highest rung first, otherwise it starts a new trial.
  */
+import { maxObservationBytes } from '../engine/memory.js';
 import { geometricRungs, Plan } from '../engine/plan.js';
 import type { SchedulerContext, SchedulerDefinition } from '../engine/scheduler.js';
 import { pow } from '../math.js';
@@ -31,10 +32,11 @@ const maxStateBytes = 900_000;
  * The most trials whose state travels in one message. The top 1/eta of every rung is kept, and twice as many as a
  * synchronous bracket would promote come to a rung, where a trial is promoted before the rung is complete.
  */
-function ashaTrialBound({ eta: base }: Pick<AshaScheduler, 'eta'>): number {
+function ashaTrialBound({ eta: base }: Pick<AshaScheduler, 'eta'>, samplerLearns: boolean): number {
   let kept = 1 / base;
   for (let share = 1 / base; share > 1e-6; share /= base) kept += Math.min(1, 2 * share) / base;
-  return Math.min(100_000, Math.floor(maxStateBytes / bytesPerRanked / kept));
+  const left = maxStateBytes - (samplerLearns ? maxObservationBytes : 0);
+  return Math.min(100_000, Math.floor(left / bytesPerRanked / kept));
 }
 
 export const asha: SchedulerDefinition<AshaScheduler> = {
@@ -61,11 +63,12 @@ export const asha: SchedulerDefinition<AshaScheduler> = {
   ignores: ['sampler.wave', 'pruner.completeShare'],
   // All that trains at once is in one workflow, whose history holds so many trials.
   maxParallelism: 500,
-  refuse({ settings, pruner }) {
+  refuse({ settings, pruner, sampler }) {
     const refusals: Refusal[] = withoutRungs(settings);
-    const limit = ashaTrialBound(settings);
+    const limit = ashaTrialBound(settings, sampler?.learns ?? false);
     if (settings.trials !== 'untilLimit' && settings.trials > limit) {
-      const rule = `at most ${limit} with eta ${settings.eta}: what an ASHA study remembers travels in one message`;
+      const learns = sampler?.learns ? ` and a sampler that learns (${sampler.name})` : '';
+      const rule = `must be at most ${limit} with eta ${settings.eta}${learns}: what an ASHA study remembers travels in one message`;
       refusals.push({ path: 'scheduler.trials', value: settings.trials, rule });
     }
     const alone = pruner && prunerOf(pruner).needsRounds;
@@ -93,7 +96,8 @@ class AshaRule implements OneByOneRule<AshaScheduler> {
   ) {
     const { settings, study } = context;
     const state = carried as unknown as State | null;
-    this.maxTrials = settings.trials === 'untilLimit' ? ashaTrialBound(settings) : settings.trials;
+    this.maxTrials =
+      settings.trials === 'untilLimit' ? ashaTrialBound(settings, context.wave !== null) : settings.trials;
     this.share = 1 / settings.eta;
     this.plan = new Plan({ definition: asha, settings, pruner: study.pruner });
     const rounds = this.plan.first[0]?.rounds ?? [];

@@ -104,6 +104,8 @@ describe('the state of a scheduler', function () {
   const wide = { type: 'hyperband', maxBudget: 19_683, brackets: 1, iterations: 5 } as const;
   const inputs: Readonly<Record<string, StudyInput>> = {
     asha: { space, scheduler: asha },
+    // As many as are allowed with a sampler that learns.
+    'asha, tpe': { space, scheduler: { ...asha, trials: 52_000 }, sampler: 'tpe' },
     hyperband: { space, scheduler: hyperband },
     'hyperband, median': { space, scheduler: hyperband, pruner: 'median' },
     'hyperband, tpe': { space, scheduler: hyperband, sampler: 'tpe' },

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { canonicalJson } from '../../core/record.js';
@@ -11,27 +10,6 @@ import { cli, Cluster, ended, reference, sleep, studyOf } from '../harness.js';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Milliseconds within which a failing workflow task has to show. */
 const soon = 15_000;
-
-const trees: string[] = [];
-
-/** The command of another build, in which texts of some files are replaced. */
-function otherBuild(changes: Readonly<Record<string, readonly (readonly [string, string])[]>>): string {
-  const tree = mkdtempSync(path.join(os.tmpdir(), 'everband-other-'));
-  trees.push(tree);
-  for (const part of ['dist', 'package.json'])
-    cpSync(path.join(root, part), path.join(tree, part), { recursive: true });
-  symlinkSync(path.join(root, 'node_modules'), path.join(tree, 'node_modules'));
-  for (const [name, replacements] of Object.entries(changes)) {
-    const file = path.join(tree, 'dist', name);
-    let text = readFileSync(file, 'utf8');
-    for (const [before, after] of replacements) {
-      assert.ok(text.includes(before), `${before} is gone from ${name}`);
-      text = text.replace(before, after);
-    }
-    writeFileSync(file, text);
-  }
-  return path.join(tree, 'dist/scripts/everband.js');
-}
 
 /** What a study does first, and a group. */
 const beginnings = ['const { identity, started } = this;', 'all = await local.run('] as const;
@@ -99,7 +77,6 @@ describe('a study that no worker can carry on', function () {
   });
   after(async () => {
     await cluster.end();
-    for (const tree of trees) rmSync(tree, { recursive: true, force: true });
   });
 
   it('shows it everywhere when the workflow code is not the code that began it, and goes on once that is back', async () => {
@@ -108,7 +85,7 @@ describe('a study that no worker can carry on', function () {
     const idle = studyOf(file('idle', 60_000));
     await cluster.begin(idle);
     await sleep(5000);
-    const reordered = otherBuild({
+    const reordered = cluster.otherBuild({
       'workflows/bundle.js': beginnings.map((line) => [line, `${wait} ${line}`] as const),
     });
     await ended(orchestrator, 'SIGKILL');
@@ -185,7 +162,7 @@ describe('a study that no worker can carry on', function () {
       assert.equal((await cluster.everband('pause', one.name)).code, 0);
       await ended(orchestrator, 'SIGKILL');
       const worst = ['.slice(0, places)', '.slice(-places)'] as const;
-      const other = otherBuild({
+      const other = cluster.otherBuild({
         'workflows/bundle.js': [...otherOrder, worst],
         'core/schedulers/rounds.js': [worst],
       });
@@ -209,7 +186,7 @@ describe('a study that no worker can carry on', function () {
     await recorded(one.name, 'b2-r1.entered.json');
     await ended(orchestrator, 'SIGKILL');
     const kept = ['from, to, outcomes, decision }', 'from, to, outcomes, decision, told: outcomes.length }'] as const;
-    const other = otherBuild({
+    const other = cluster.otherBuild({
       'workflows/bundle.js': [...otherOrder, kept],
       'core/engine/study-run.js': [kept],
     });
@@ -231,8 +208,10 @@ describe('a study that no worker can carry on', function () {
 
   it('shows workflow code that throws, even when the server was never told of a failure', async () => {
     const [line] = beginnings;
-    const hanging = otherBuild({ 'workflows/bundle.js': [[line, `for (;;); ${line}`]] });
-    const throwing = otherBuild({ 'workflows/bundle.js': [[line, `throw new Error('out of order'); ${line}`]] });
+    const hanging = cluster.otherBuild({ 'workflows/bundle.js': [[line, `for (;;); ${line}`]] });
+    const throwing = cluster.otherBuild({
+      'workflows/bundle.js': [[line, `throw new Error('out of order'); ${line}`]],
+    });
     await ended(orchestrator, 'SIGKILL');
     orchestrator = await cluster.workerOf(hanging, {}, ['orchestrate', 'predict']);
     const study = studyOf(file('throwing', 1));
@@ -260,7 +239,7 @@ describe('a study that no worker can carry on', function () {
   });
 
   it('says so when every training worker is of another version, and no trial pays for it', async () => {
-    const later = otherBuild({ 'activities/train.js': [['version !== 2 && version !== 3', 'version !== 4']] });
+    const later = cluster.otherBuild({ 'activities/train.js': [['version !== 2 && version !== 3', 'version !== 4']] });
     await ended(trainer, 'SIGKILL');
     trainer = await cluster.workerOf(later, {}, ['train'], '--slots', '4');
     const study = studyOf(file('unread', 1));

@@ -92,4 +92,19 @@ describe('a record that is lost or changed while its study runs', function () {
   });
 
   itReplays(cluster, 20);
+
+  // The last, for it leaves the histories of another build.
+  it('comes back where the digests of many files are in files of their own', async () => {
+    const few = cluster.otherBuild({ 'workflows/bundle.js': [['const maxLoose = 1000', 'const maxLoose = 3']] });
+    const orchestrator = await cluster.workerOf(few, {}, ['orchestrate']);
+    const one = study('lost-digests');
+    await cluster.begin(one);
+    await until('the last bracket', () => existsSync(file(one, 'i2-b0.p0.json')));
+    for (const name of ['digests-0.json', 'b2-r0.json']) damages['cut']?.(file(one, name));
+    rmSync(file(one, 'b2-r1.json'));
+    const wanted = await reference(one);
+    assert.deepEqual(await cluster.result(one), JSON.parse(JSON.stringify(wanted.result)));
+    assert.equal(canonicalJson(cluster.record(one)), canonicalJson(wanted));
+    await ended(orchestrator);
+  });
 });
