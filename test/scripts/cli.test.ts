@@ -165,6 +165,7 @@ describe('the everband command', function () {
       everband('init').err,
       /^study\.yaml and trainer\.mjs exist already; existing files are never overwritten/
     );
+    assert.match(everband('init', '--python').err, /^study\.yaml exists already; existing files are never/);
     assert.match(everband('validate', 'study.yaml').out, /is fine/);
     assert.match(
       everband('plan', 'study.yaml', '--epoch-seconds', '10').out,

@@ -71,6 +71,13 @@ const wrong: [what: string, yaml: string, path: string, rule: RegExp, suggestion
     /there is no such parameter; the other parameter is optimiser$/,
     'optimiser',
   ],
+  [
+    'a condition on no parameter, where there is no other',
+    'space: {a: {fixed: 1, when: {parameter: b, in: [x]}}}',
+    'space.a.when.parameter',
+    /^there is no such parameter$/,
+  ],
+  ['a key beside the only one', 'sampler: {type: random, foo: 1}', 'sampler.foo', /no such key; the only key is type$/],
   ['a unit of time that is none', 'limits: {deadlineSeconds: 1w}', 'limits.deadlineSeconds', /seconds, or a duration/],
   ['a spelt-out time', 'training: {backoffSeconds: 5 minutes}', 'training.backoffSeconds', /such as "90s", "10m"/],
   ['a negative time', 'training: {graceSeconds: -1}', 'training.graceSeconds', /seconds, or a duration/],
