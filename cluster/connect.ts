@@ -78,7 +78,7 @@ function refusal(error: unknown, address: string, namespace: string): CliError |
   switch (grpcCode(error)) {
     case 'UNAUTHENTICATED':
     case 'PERMISSION_DENIED':
-      return new CliError(`${address} refuses access. Fix: TEMPORAL_API_KEY, or TEMPORAL_TLS_* for mTLS.`);
+      return new CliError(`${address} refuses access. Fix: set TEMPORAL_API_KEY, or TEMPORAL_TLS_* for mTLS.`);
     case 'UNAVAILABLE':
       return new CliError(`the Temporal server at ${address} went away. Fix: \`everband server\`, then try again.`);
     case 'NOT_FOUND':

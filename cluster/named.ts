@@ -42,7 +42,7 @@ function readConfig(): ReturnType<typeof loadClientConnectConfig> {
     return loadClientConnectConfig();
   } catch (error) {
     throw new CliError(
-      `Temporal's configuration cannot be read (${(error as Error).message}). Fix: TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE or the file itself.`,
+      `Temporal's configuration cannot be read (${(error as Error).message}). Fix: correct TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE or the file itself.`,
       2
     );
   }

@@ -76,7 +76,7 @@ export async function acquireTemporalCli(
       mkdirSync(folder, { recursive: true });
       try {
         const made = await make(folder);
-        if (!(await versionOf(made))) throw new Error('what came does not run');
+        if (!(await versionOf(made))) throw new Error('the program that was fetched or built does not run');
         const file = openSync(made, 'r');
         fsyncSync(file);
         closeSync(file);
@@ -91,7 +91,7 @@ export async function acquireTemporalCli(
       }
     }
     throw new Error(
-      `no Temporal CLI. Tried:\n${tried.map((one) => `  - ${one}`).join('\n')}\n` +
+      `no Temporal CLI was found or made. What was tried:\n${tried.map((one) => `  - ${one}`).join('\n')}\n` +
         'Fix: install Go 1.24 or newer and run this again, or put `temporal` on PATH, or set TEMPORAL_ADDRESS or TEMPORAL_PROFILE to name a running cluster.'
     );
   } finally {

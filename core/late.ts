@@ -162,7 +162,8 @@ export function lateStart(
     return { refused: `trial ${id} went on from another trial's checkpoint, and what it went on from is gone` };
   }
   const { fate } = trial;
-  if (fate === 'unfinished') return { refused: `trial ${id} has not failed in a round that has closed` };
+  if (fate === 'unfinished')
+    return { refused: `trial ${id} is unfinished, so it has not failed in a round that has closed` };
   if (fate !== 'failed' && fate !== 'diverged') return { refused: `trial ${id} has not failed: it is ${fate}` };
   const last = late && lastRung(late);
   if (last?.became === 'promoted') return { round: last.round + 1, goesOn: null };
@@ -242,7 +243,8 @@ export function auditLate(record: StudyRecord, late: LateRecord): Finding[] {
   const of = `late ${late.trial}`;
   const trial = record.trials.find(({ id }) => id === late.trial);
   if (!trial || late.study !== record.study) {
-    return [{ of, says: `The late retry of ${late.trial} is of no trial of this study.` }];
+    const names = late.study === record.study ? '' : `: the file names the study ${late.study}`;
+    return [{ of, says: `The late retry of ${late.trial} belongs to no trial of this study${names}.` }];
   }
   const findings: Finding[] = [];
   let before: Pick<LateRecord, 'retries'> = { retries: [] };

@@ -107,8 +107,9 @@ export async function fetchCurves(folder: string, say: (line: string) => void, b
   const sets = checkCurves(folder);
   const other = sets.filter(({ found }) => found === 'different');
   if (other.length > 0) {
+    const [these, them] = other.length === 1 ? ['this file does', 'it'] : ['these files do', 'them'];
     throw new CliError(
-      `${other.map(({ file }) => file).join(', ')}: not the published curves. Fix: move ${other.length === 1 ? 'it' : 'them'} away, or name another folder.`
+      `${these} not hold the published curves: ${other.map(({ file }) => file).join(', ')}. Fix: move ${them} away, or name another folder.`
     );
   }
   const missing = sets.filter(({ found }) => found === 'missing');

@@ -42,7 +42,7 @@ export async function doctor(): Promise<Check[]> {
     else checks.push(...(await embeddedServer()));
     await withClient(async (client) => {
       const { namespace } = client.options;
-      checks.push({ name: 'server', state: 'fine', found: `answers, namespace ${namespace}` });
+      checks.push({ name: 'server', state: 'fine', found: `it answers, with namespace ${namespace}` });
       const { customAttributes } = await client.connection.operatorService.listSearchAttributes({ namespace });
       const missing = Object.entries(searchAttributes).filter(([name]) => !(name in (customAttributes ?? {})));
       const type = { KEYWORD: 'Keyword', INT: 'Int', DOUBLE: 'Double' } as const;
@@ -60,7 +60,7 @@ export async function doctor(): Promise<Check[]> {
       checks.push({
         name: `worker ${role}`,
         state: polled ? 'fine' : 'note',
-        found: polled ? 'polls' : 'nobody polls',
+        found: polled ? 'a worker polls' : 'no worker polls',
         ...(polled ? {} : { fix: `everband worker ${role}` }),
       });
     }
@@ -119,7 +119,7 @@ function python(): Check {
   return {
     name: 'Python',
     state: 'note',
-    found: 'none',
+    found: 'no python3 on PATH',
     fix: 'install Python 3.10 or newer, if your trainer needs it',
   };
 }
@@ -136,7 +136,7 @@ function stateFolder(): Check {
       name: 'state folder',
       state: enough ? 'fine' : 'wrong',
       found: `${folder}, ${free.toFixed(0)} GB free`,
-      ...(enough ? {} : { fix: 'free some disk, or set EVERBAND_HOME to a larger one' }),
+      ...(enough ? {} : { fix: 'free some disk space, or set EVERBAND_HOME to a folder on a larger disk' }),
     };
   } catch {
     return {

@@ -87,7 +87,7 @@ function isRecord(file: string): boolean {
 }
 
 function recordInput(file: string, options: InputOptions): Input {
-  refuse(options, ['columns', 'mode'], `${file} is a record and says so itself`);
+  refuse(options, ['columns', 'mode'], `${file} is a record, which names its metric and mode itself`);
   const { table, record, leftOut } = curvesOfRecord(file);
   const { objective, scheduler } = record;
   const eta = options.eta ?? ('eta' in scheduler ? scheduler.eta : 3);
@@ -107,10 +107,10 @@ async function studyInput(file: string, options: InputOptions): Promise<Input> {
   const { trainer, scheduler, objective } = study;
   if (trainer.type !== 'replay')
     throw new CliError(
-      `${file}: its trainer trains. Fix: simulate recorded curves, a CSV or the record.json of a study that has run.`,
+      `${file}: its trainer really trains, and only recorded curves can be simulated. Fix: give a CSV of curves, or the record.json of a study that has run.`,
       2
     );
-  refuse(options, ['columns', 'mode'], `${file} is a study and says so itself`);
+  refuse(options, ['columns', 'mode'], `${file} is a study, which names its columns, metric and mode itself`);
   const table = curvesOfCsv(trainer.file, trainer.columns);
   const eta = options.eta ?? ('eta' in scheduler ? scheduler.eta : 3);
   const setting = { objective, maxBudget: options.R ?? scheduler.maxBudget, eta, file: trainer.file };
@@ -208,7 +208,7 @@ export function drawnAgain(title: string, comparison: Comparison, runs: readonly
     if (run.measures.trials > rows) most.set(name, Math.max(most.get(name) ?? 0, run.measures.trials));
   if (most.size === 0) return null;
   const asked = Math.max(...most.values());
-  return `${title}: ${rows} rows for ${asked} trials: rows are drawn again (${[...most.keys()].join(', ')})`;
+  return `${title} has ${rows} rows for ${asked} trials, so that rows are drawn again (${[...most.keys()].join(', ')})`;
 }
 
 function shownRuns({ contestants }: Pick<Comparison, 'contestants'>, runs: readonly Run[]) {

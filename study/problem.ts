@@ -30,7 +30,9 @@ export function problemsOf(error: z.ZodError, input: unknown): Problem[] {
     const at = issue.path.map(String);
     const value = valueAt(input, at);
     if (issue.code === 'unrecognized_keys') {
-      const rule = `no such key; there are ${keysAt(at, value).join(', ')}`;
+      const keys = keysAt(at, value);
+      const known = keys.length === 1 ? 'the only key is' : 'the keys are';
+      const rule = `there is no such key${keys.length === 0 ? '' : `; ${known} ${keys.join(', ')}`}`;
       return issue.keys.map((key) => problem([...at, key], valueAt(value, [key]), rule, keyMeant(at, value, key)));
     }
     const [section, name = ''] = at;

@@ -79,7 +79,11 @@ function ignoredRules(
 function sizeRules({ pruner, parallelism }: Sections, scheduler: SchedulerSettings, refuse: Refuse): void {
   const most = maxParallelism({ scheduler });
   if (parallelism !== undefined && parallelism > most) {
-    refuse('parallelism', parallelism, `at most ${most} trials at once for ${scheduler.type}`);
+    refuse(
+      'parallelism',
+      parallelism,
+      `must be at most ${most}, the largest number of trials that ${scheduler.type} trains at once`
+    );
   }
   // The table does not depend on who stops a trial.
   const plan = planOf({ scheduler, pruner: { type: 'none' } });
@@ -89,18 +93,22 @@ function sizeRules({ pruner, parallelism }: Sections, scheduler: SchedulerSettin
     const rounds = brackets.flatMap((bracket) => bracket.rounds);
     const epochs = Math.max(...rounds.map((round) => round.trials * (round.to - round.from)));
     if (epochs > maxRoundEpochs) {
-      const rule = `a round of ${inWords(epochs)} epochs, trial by trial, where at most ${inWords(maxRoundEpochs)} travel in one message: take a pruner with one decision point a round, or a smaller R`;
+      const rule = `makes a round of ${inWords(epochs)} epochs that trains trial by trial, and at most ${inWords(maxRoundEpochs)} epochs fit into one message: take a pruner with one decision point in each round, or a smaller R`;
       refuse('pruner', pruner.type, rule);
     }
   }
   const [largest] = [...brackets].sort((a, b) => b.trials - a.trials);
   if (step === 'round' && largest && largest.trials > maxBracketTrials) {
-    const rule = `bracket ${largest.id} has ${inWords(largest.trials)} trials: at most ${inWords(maxBracketTrials)} a bracket, for they are ranked together`;
+    const rule = `bracket ${largest.id} has ${inWords(largest.trials)} trials, and a bracket may have at most ${inWords(maxBracketTrials)}, for they are ranked together`;
     refuse('scheduler', largest.trials, rule);
   }
   const all = trials * iterations;
   if (!endless && all > maxStudyTrials) {
-    refuse('scheduler', all, `the study has ${inWords(all)} trials: at most ${inWords(maxStudyTrials)} a study`);
+    refuse(
+      'scheduler',
+      all,
+      `the study has ${inWords(all)} trials, and a study may have at most ${inWords(maxStudyTrials)}`
+    );
   }
 }
 

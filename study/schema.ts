@@ -15,7 +15,7 @@ const positive = z.number().positive();
 const whole = 'must be a whole number of 1 or more';
 const count = z.number(whole).int(whole).min(1, whole);
 const unit = { s: 1, m: 60, h: 3600, d: 86400 } as const;
-const duration = 'must be seconds or a duration such as "90s", "10m", "2h", "1d"';
+const duration = 'must be a number of seconds, or a duration such as "90s", "10m", "2h" or "1d"';
 /** Seconds, or text such as "90s", "10m", "2h", "1d". */
 const seconds = z.union(
   [
@@ -154,7 +154,7 @@ export const studySchema = z.strictObject({
     .string()
     .regex(
       /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/,
-      'letters, digits, ".", "_" and "-", at most 100, starting with a letter or digit'
+      'must be at most 100 letters, digits, ".", "_" and "-", starting with a letter or digit'
     ),
   seed: z.number().int().min(0).max(4294967295).default(0),
   objective,

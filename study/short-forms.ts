@@ -17,7 +17,7 @@ export interface ParseContext {
 }
 
 const parameterName =
-  'a parameter may have any name but an empty one and those every object has, such as __proto__ or constructor';
+  "a parameter's name must not be empty, and must not be one that every JavaScript object has, such as __proto__ or constructor";
 
 /** Turns the short forms into the explicit ones and paths into absolute ones. */
 export function rewrite(
@@ -57,7 +57,11 @@ export function rewrite(
   if (isMapping(value['scheduler']) && 'R' in value['scheduler']) {
     const { R, ...rest } = value['scheduler'];
     if ('maxBudget' in rest)
-      problems.push({ path: 'scheduler.R', value: R, rule: 'is maxBudget: give one of the two' });
+      problems.push({
+        path: 'scheduler.R',
+        value: R,
+        rule: 'is a short form of maxBudget, which is given as well: give only one of the two',
+      });
     value['scheduler'] = { maxBudget: R, ...rest };
   }
   if (isMapping(value['trainer'])) {

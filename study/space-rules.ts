@@ -37,7 +37,8 @@ function conditionProblems(space: Space, name: string, { when }: Parameter): Pro
   const at = ['space', name, 'when'];
   if (!names.includes(when.parameter)) {
     const others = names.filter((other) => other !== name);
-    const rule = `no such parameter; there are ${names.join(', ')}`;
+    const known = others.length === 1 ? 'the other parameter is' : 'the other parameters are';
+    const rule = `there is no such parameter${others.length === 0 ? '' : `; ${known} ${others.join(', ')}`}`;
     return [problem([...at, 'parameter'], when.parameter, rule, nearest(when.parameter, others))];
   }
   const on = space[when.parameter] ?? null;

@@ -4,12 +4,14 @@ import { InvalidArgumentError, type Command } from 'commander';
 /** Also keeps names out of paths and queries that have no business there. */
 export function studyName(text: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(text)) return text;
-  throw new InvalidArgumentError('A name has letters, digits, ".", "_" and "-", at most 100.');
+  throw new InvalidArgumentError(
+    'A name consists of at most 100 letters, digits, ".", "_" and "-", and starts with a letter or a digit.'
+  );
 }
 
 export function trialId(text: string): string {
   if (/^[A-Za-z0-9-]+$/.test(text)) return text;
-  throw new InvalidArgumentError('A trial is called like b4-t017.');
+  throw new InvalidArgumentError('A trial id looks like b4-t017.');
 }
 
 export function queueName(text: string): string {

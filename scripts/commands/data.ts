@@ -27,7 +27,7 @@ export function addDataCommands(program: Command): void {
         const wrong = sets.filter(({ found }) => found !== 'there').map(({ set }) => set.name);
         if (wrong.length > 0) {
           throw new CliError(
-            `EVERBAND_DATA is ${folder}: ${wrong.join(', ')} not as published. Fix: \`everband data FOLDER\` fetches into another folder.`
+            `EVERBAND_DATA is ${folder}, where these sets are missing or not as published: ${wrong.join(', ')}. Fix: \`everband data FOLDER\` fetches into another folder.`
           );
         }
         if (!own) console.log(`\nexport EVERBAND_DATA=${folder}`);

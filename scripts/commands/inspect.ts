@@ -48,7 +48,9 @@ export function addInspectCommands(program: Command): void {
       .description('studies on the server and in the records')
       .option('--json', 'as JSON')
       .action(async (options: Json) => {
-        const studies = await listStudies((message) => console.error(`only what is recorded here: ${message}`));
+        const studies = await listStudies((message) =>
+          console.error(`the list shows only what is recorded here, for the server cannot be asked: ${message}`)
+        );
         const rows = studies.map(({ name, state, phase, best }) => [name, state, phase, short(best)]);
         const shown = [table(['study', 'state', 'phase', 'best'], rows), ...studies.flatMap(troubleLines)].join('\n');
         print(options, studies, rows.length === 0 ? 'no studies' : shown);
@@ -313,7 +315,7 @@ async function printLog(name: string, trial: string, options: { follow?: boolean
   const file = path.join(studyFolder(stateDir(), name), 'logs', `${trial}.log`);
   if (!existsSync(file))
     throw new CliError(
-      `no log of trial ${trial} of ${name} here (${file}). Fix: \`everband trials ${name}\` lists them; logs lie where its worker runs.`
+      `there is no log of trial ${trial} of ${name} here (${file}). Fix: run this where the trial's worker runs; \`everband trials ${name}\` lists the trials.`
     );
   let seen = statSync(file).size;
   if (seen > 0) await pipeline(createReadStream(file, { end: seen - 1 }), process.stdout, { end: false });

@@ -60,8 +60,8 @@ export function addOperateCommands(program: Command): void {
       .description('put a parked trial back, or retry one late that failed in a closed round or study')
       .argument('<study>', 'its name', studyName)
       .argument('[trial]', 'its id', trialId)
-      .option('--failed', 'every parked trial, and every one that failed')
-      .option('--diverged', 'every trial that diverged; needs --reset or --queue')
+      .option('--failed', 'retry every parked trial, and every trial that failed in a closed round or study')
+      .option('--diverged', 'retry every trial that diverged; needs --reset or --queue')
       .option('--reset', 'train from the start instead of the checkpoint')
       .option('--queue <name>', 'on workers of this task queue (everband worker train --queue <name>)', queueName)
       .option('--json', 'as JSON')
@@ -75,7 +75,7 @@ The record stays as it is; everband status, trials, report and export show both 
       .action(async (name: string, trial: string | undefined, options: Json & Retry) => {
         const { failed = false, diverged = false, reset = false, queue = null } = options;
         if ([trial !== undefined, failed, diverged].filter(Boolean).length !== 1)
-          throw new CliError('name a trial or say --failed or --diverged, one of the three', 2);
+          throw new CliError('give exactly one of these: a trial, --failed or --diverged', 2);
         const answers = diverged
           ? await retryDiverged(name, reset, queue)
           : await retryTrials(name, trial ?? null, reset, queue);

@@ -118,8 +118,10 @@ export function addRunCommands(program: Command): void {
           ? { 'study.yaml': exampleStudy('command: [python3, trainer.py]'), 'trainer.py': examplePython }
           : { 'study.yaml': exampleStudy('module: ./trainer.mjs'), 'trainer.mjs': exampleTrainer };
         const there = Object.keys(files).filter((file) => existsSync(file));
-        if (there.length > 0)
-          throw new CliError(`${there.join(' and ')} exist already and are never overwritten. Fix: an empty folder.`);
+        if (there.length > 0) {
+          const exist = `${there.join(' and ')} ${there.length === 1 ? 'exists' : 'exist'} already`;
+          throw new CliError(`${exist}; existing files are never overwritten. Fix: run this in an empty folder.`);
+        }
         for (const [file, text] of Object.entries(files)) writeFileSync(file, text);
         const names = Object.keys(files);
         print(
@@ -152,7 +154,7 @@ async function begin(file: string | undefined, options: StartOptions): Promise<{
   }
   if ((await missingPollers([taskQueues.orchestrate])).length > 0) {
     throw new CliError(
-      'no worker polls that could read the record. Fix: `everband worker orchestrate`, then try again.'
+      'no orchestrating worker polls, and only such a worker can read the record. Fix: `everband worker orchestrate`, then try again.'
     );
   }
   const { study, epochs } = await recoverStudy(options.recover);
@@ -173,5 +175,5 @@ async function pollersMissing({ trainer, pruner }: Study): Promise<string[]> {
   if (predictor && (!elsewhere || elsewhere.problem)) fixes.set(taskQueues.predict, 'Fix: `everband worker predict`.');
   if (elsewhere) fixes.set(elsewhere.taskQueue, elsewhere.fix);
   const missing = await missingPollers([...fixes.keys()]);
-  return missing.map((queue) => `no worker polls ${queue}: the study waits. ${fixes.get(queue)}`);
+  return missing.map((queue) => `no worker polls the task queue ${queue}, so the study waits. ${fixes.get(queue)}`);
 }

@@ -35,7 +35,7 @@ export function addServeCommands(program: Command): void {
       const stopped = await stopServer(stateDir());
       if (foreign && !stopped) throw new CliError(`${foreign.says}. Fix: stop it where it was started.`);
       console.log(stopped ? 'stopped' : 'no embedded server runs here');
-      if (foreign) console.error(`${foreign.says}: it goes on`);
+      if (foreign) console.error(`${foreign.says}; that server goes on running`);
     });
   server
     .command('status')
@@ -62,7 +62,8 @@ export function addServeCommands(program: Command): void {
       .option('--queue <name>', 'train only what `everband retry --queue` puts there', queueName)
       .action(async (given: string[], options: { slots?: number; gpus?: string; queue?: string }) => {
         const wrong = given.filter((role) => !roles.includes(role as Role));
-        if (wrong.length > 0) throw new CliError(`no such role: ${wrong.join(', ')}; there are ${roles.join(', ')}`, 2);
+        if (wrong.length > 0)
+          throw new CliError(`there is no role ${wrong.join(' or ')}; the roles are ${roles.join(', ')}`, 2);
         const gpus = options.gpus?.split(',').map((gpu) => gpu.trim());
         if (gpus?.some((gpu) => gpu === '')) throw new CliError(`--gpus is a list such as 0,1, not ${options.gpus}`, 2);
         const own = given.length > 0 ? (given as Role[]) : roles;

@@ -56,12 +56,12 @@ export function addSimulateCommand(program: Command): void {
       .option('--epoch-seconds <length>', '12, lognormal:<median>:<sigma> or column:<name> (default: 60)', epochSeconds)
       .option(
         '--stragglers <share:factor>',
-        'so many of the workers take so many times as long, e.g. 0.1:4',
+        'this share of the workers takes this many times as long, e.g. 0.1:4',
         stragglers
       )
       .option('--failures <rate>', 'workers lost: 0.001 per epoch, or mean:3600 seconds between two', failures)
-      .option('--detection <seconds>', 'until a lost worker is noticed and there again', notNegative, 15)
-      .option('--predictor-seconds <seconds>', 'a predictor takes for an answer', notNegative, 0)
+      .option('--detection <seconds>', 'how long it takes until a lost worker is noticed and replaced', notNegative, 15)
+      .option('--predictor-seconds <seconds>', 'how long a predictor takes for an answer', notNegative, 0)
       .option('--jobs <number>', 'threads (default: one per core)', wholeNumber, os.availableParallelism())
       .option('--no-match', 'leave out epochs to match, which repeat every algorithm up to twice the epochs')
       .option('--csv <file>', 'write every run')

@@ -229,7 +229,10 @@ describe('the chain of late retries', () => {
     const four = chained({ ...late, trial: 'b2-t004' }, failed);
     assert.equal(says(failed, four), '');
     assert.match(says(failed, { ...four, trial: 'b2-t000' }), /it follows another trial than the record has/);
-    assert.match(says({ ...recordOf(), study: 'other' }, late), /is of no trial of this study/);
+    assert.match(
+      says({ ...recordOf(), study: 'other' }, late),
+      /belongs to no trial of this study: the file names the study /
+    );
   });
 
   it('is that of the trial alone while the study runs, which is wrong where both have ended', () => {

@@ -161,7 +161,11 @@ describe('the everband command', function () {
 
   it('writes a study to start from, never over another, and plans it', () => {
     assert.equal(everband('init').code, 0);
-    assert.match(everband('init').err, /never overwritten/);
+    assert.match(
+      everband('init').err,
+      /^study\.yaml and trainer\.mjs exist already; existing files are never overwritten/
+    );
+    assert.match(everband('init', '--python').err, /^study\.yaml exists already; existing files are never/);
     assert.match(everband('validate', 'study.yaml').out, /is fine/);
     assert.match(
       everband('plan', 'study.yaml', '--epoch-seconds', '10').out,
@@ -192,7 +196,7 @@ describe('the everband command', function () {
       assert.equal(err.trim().split('\n').length, 1, err);
     }
     assert.match(everband('report', 'x').err, /no record of x.*Fix:/);
-    assert.match(everband('logs', 'x', 'b1-t001').err, /no log of trial.*Fix:/);
+    assert.match(everband('logs', 'x', 'b1-t001').err, /there is no log of trial.*Fix:/);
     assert.match(everband('doctor').out, /WRONG.*server[^]*fix: start it, or correct TEMPORAL_ADDRESS/);
   });
 
@@ -269,7 +273,7 @@ describe('the everband command', function () {
     );
     const profile = everbandWith({ TEMPORAL_PROFILE: 'missing' }, 'list');
     assert.equal(profile.code, 2);
-    assert.match(profile.err, /^.*missing.*Fix: TEMPORAL_PROFILE.*\n$/i);
+    assert.match(profile.err, /^.*missing.*Fix: correct TEMPORAL_PROFILE.*\n$/i);
   });
 
   it('answers for a closed study out of its record, without a server', () => {

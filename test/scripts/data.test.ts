@@ -107,7 +107,7 @@ describe('everband data', function () {
     const file = path.join(target(), 'curves', 'svhn.csv');
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, 'mine');
-    await assert.rejects(fetchAll(), /svhn.csv: not the published curves. Fix: move it away/);
+    await assert.rejects(fetchAll(), /this file does not hold the published curves: .*svhn\.csv\. Fix: move it away/);
     assert.equal(readFileSync(file, 'utf8'), 'mine');
     assert.deepEqual(requests, []);
   });
@@ -140,7 +140,7 @@ describe('everband data', function () {
     writeFileSync(path.join(target(), 'curves', 'ptb.csv'), 'changed');
     const wrong = await everband({ EVERBAND_DATA: target() });
     assert.equal(wrong.code, 1);
-    assert.match(wrong.err, /ptb not as published/);
+    assert.match(wrong.err, /these sets are missing or not as published: ptb\. Fix: /);
     const offline = await everband({ EVERBAND_OFFLINE: '1' });
     assert.equal(offline.code, 1);
     assert.match(offline.err, /was not asked, EVERBAND_OFFLINE=1; nothing was written. Fix: connect to the internet/);

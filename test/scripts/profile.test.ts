@@ -76,7 +76,7 @@ describe('a cluster that a Temporal profile names', function () {
     const checks = JSON.parse((await everband('there', 'doctor', '--json')).out) as Check[];
     const of = (name: string) => checks.find((check) => check.name === name);
     assert.match(of('Temporal')?.found ?? '', new RegExp(`^profile there names ${address}, `));
-    assert.equal(of('server')?.found, 'answers, namespace default');
+    assert.equal(of('server')?.found, 'it answers, with namespace default');
     assert.equal(of('search attributes')?.state, 'fine');
     assert.equal(of('Temporal CLI'), undefined);
     const { code, out } = await everband(null, 'doctor');
@@ -89,7 +89,7 @@ describe('a cluster that a Temporal profile names', function () {
     assert.equal(missing.code, 1);
     assert.match(
       missing.out,
-      /WRONG server: Temporal's configuration cannot be read .*missing.*\n.*fix: TEMPORAL_PROFILE/
+      /WRONG server: Temporal's configuration cannot be read .*missing.*\n.*fix: correct TEMPORAL_PROFILE/
     );
     nothingStarted();
   });

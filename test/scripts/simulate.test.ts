@@ -40,7 +40,7 @@ describe('everband simulate', function () {
       ...['curves.csv', '--columns', 'loss_', '--seeds', '3', '--jobs', '1'],
       ...['--csv', 'runs.csv', '--json', 'all.json', '--figure', 'figure.svg']
     );
-    const again = 'curves.csv: 80 rows for 112 trials: rows are drawn again (asha)\n';
+    const again = 'curves.csv has 80 rows for 112 trials, so that rows are drawn again (asha)\n';
     assert.deepEqual([code, err], [0, again]);
     assert.match(
       out,
@@ -95,7 +95,10 @@ describe('everband simulate', function () {
     const names = ['--algorithms', 'hyperband,hyperband:brackets=1,full:trials=8', '--seeds', '1', '--no-match'];
     const { code, err } = simulate('few.csv', '--columns', 'loss_', '--jobs', '1', ...names);
     assert.equal(code, 0);
-    assert.equal(err, 'few.csv: 8 rows for 49 trials: rows are drawn again (hyperband, hyperband:brackets=1)\n');
+    assert.equal(
+      err,
+      'few.csv has 8 rows for 49 trials, so that rows are drawn again (hyperband, hyperband:brackets=1)\n'
+    );
   });
 
   const written = (name: string, more: object) => {

@@ -72,7 +72,7 @@ describe('loading a study', () => {
   it('prints one block per problem', () => {
     const text = formatProblems(
       [
-        { path: 'schedular', value: {}, rule: 'no such key', suggestion: 'scheduler' },
+        { path: 'schedular', value: {}, rule: 'there is no such key', suggestion: 'scheduler' },
         { path: '', value: undefined, rule: 'there is no such file' },
         { path: 'tryFirst', value: 'x'.repeat(500), rule: 'is long' },
         { path: 'trainer', value: () => 1, rule: 'is a function' },
@@ -81,7 +81,7 @@ describe('loading a study', () => {
     );
     const lines = text.split('\n');
     assert.match(lines[0] ?? '', /^study\.yaml: 4 problems/);
-    assert.match(lines[1] ?? '', /schedular \(is \{\}\): no such key; did you mean scheduler\?/);
+    assert.match(lines[1] ?? '', /schedular \(is \{\}\): there is no such key; did you mean scheduler\?/);
     assert.match(lines[2] ?? '', /the file: there is no such file/);
     assert.ok((lines[3] ?? '').length < 150);
     assert.match(lines[4] ?? '', /\(is function\)/);

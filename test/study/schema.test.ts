@@ -331,7 +331,12 @@ describe('study schema', () => {
       /needs both/,
     ],
     ['too many ASHA trials', { scheduler: { ...asha.scheduler, eta: 2, trials: 60_000 } }, 'scheduler.trials', /37500/],
-    ['a huge bracket', hyperband({ maxBudget: 59_049 }), 'scheduler', /bracket b10 has 59,049 trials: at most 20,000/],
+    [
+      'a huge bracket',
+      hyperband({ maxBudget: 59_049 }),
+      'scheduler',
+      /bracket b10 has 59,049 trials, and a bracket may have at most 20,000/,
+    ],
     [
       'what ASHA ignores of a pruner',
       { ...asha, pruner: { type: 'swift', completeShare: 0.25 } },
@@ -345,7 +350,7 @@ describe('study schema', () => {
       'Fast-Hyperband with rounds too long for a message',
       { scheduler: { type: 'full', trials: 1000, maxBudget: 81 }, pruner: 'fast' },
       'pruner',
-      /a round of 81,000 epochs, trial by trial/,
+      /makes a round of 81,000 epochs that trains trial by trial/,
     ],
     ['fast with asha', { ...asha, pruner: 'fast' }, 'pruner', /ASHA has no rounds/],
     ['asha without an end', { ...asha, scheduler: { ...asha.scheduler, trials: 'untilLimit' } }, 'scheduler.trials'],

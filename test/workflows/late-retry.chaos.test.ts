@@ -318,7 +318,7 @@ describe('a late retry', function () {
     await cluster.begin(one);
     await dropParked(one, 'b2-t008');
     await cluster.result(one);
-    assert.match(await refusal('retry', one.name), /--failed or --diverged, one of the three/);
+    assert.match(await refusal('retry', one.name), /exactly one of these: a trial, --failed or --diverged/);
     const says = /2 trials of diverged diverged \(b2-t000, b2-t002\), and .*diverges again: say --reset/;
     assert.match(await refusal('retry', one.name, '--diverged'), says);
     assert.match(await refusal('retry', one.name, 'b2-t000'), /has diverged, and the same configuration/);
