@@ -164,7 +164,7 @@ export const studySchema = z.strictObject({
   budgetUnit: z.string().min(1).default('epochs'),
   pruner: pruner.default({ type: 'none' }),
   trainer,
-  parallelism: count.max(10_000).default(8),
+  parallelism: count.max(10_000, 'must be at most 10,000').default(8),
   training,
   limits,
   tryFirst: z.array(z.record(z.string(), json)).default([]),

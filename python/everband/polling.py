@@ -51,7 +51,7 @@ async def connect(settings: dict[str, Any]) -> Client:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise CannotConnect(f"{address} has no namespace {client.namespace}. Fix: set TEMPORAL_NAMESPACE") from None
         if error.status in (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED):
-            raise CannotConnect(f"{address} refuses access. Fix: TEMPORAL_API_KEY, or TEMPORAL_TLS_* for mTLS") from None
+            raise CannotConnect(f"{address} refuses access. Fix: set TEMPORAL_API_KEY, or TEMPORAL_TLS_* for mTLS") from None
         raise CannotConnect(f"{address} does not answer as a Temporal server ({error.status.name})") from None
     return client
 

@@ -365,7 +365,7 @@ describe('the everband command', function () {
   });
 
   it('shows the schedule behind the best of a population, and the lineage of its trials', () => {
-    record();
+    record({ scheduler: { type: 'populationBased', trials: 2, R: 3, interval: 1 }, pruner: 'none' });
     const file = path.join(folder, 'state/studies/closed/record/record.json');
     const closed = JSON.parse(readFileSync(file, 'utf8')) as StudyRecord;
     const schedule = [
