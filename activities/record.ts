@@ -7,7 +7,7 @@ import { canonicalJson } from '../core/record.js';
 import { enteredOf } from '../core/recover.js';
 import { createSampler, type Proposer } from '../core/sampler.js';
 import { samplerOf } from '../core/samplers/index.js';
-import { planOf, type Config, type Study } from '../core/study.js';
+import type { Config, Study } from '../core/study.js';
 import { trialId, type Trial } from '../core/trial.js';
 import { formatProblems } from '../study/load.js';
 import { parseStudy } from '../study/parse.js';
@@ -134,13 +134,10 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
     async enterRound(study, identity, group, indexes) {
       requireCurrent(studyFolder(stateDir, study.name), identity);
       await writeFile(stateDir, study.name, fileNames.entered(group.id), canonicalJson(enteredOf(group)));
-      const { bracket, round, members, from } = group;
-      const own = planOf(study).first.find(({ id }) => bracket.endsWith(id));
-      // Whoever starts from one of this round's donors may still do so; of the round before, everybody has.
-      const copied = own?.rounds[round - 2]?.to;
-      if (copied !== undefined) {
+      const { bracket, members, from, releases } = group;
+      if (releases !== undefined) {
         const place = { stateDir, study: study.name, identity };
-        for (const index of members) await releaseCheckpoint(place, trialId(bracket, index), copied);
+        for (const index of members) await releaseCheckpoint(place, trialId(bracket, index), releases);
       }
       if (from > 0) {
         const came = new Set(members.map((index) => trialId(bracket, index)));

@@ -257,10 +257,10 @@ class StudyRemains implements Recorded {
       if (task.from === 0 || scope === null) continue;
       const line = lineOf(scope);
       if (task.exploit && line.members.length === 0) {
-        // What it is to copy; of a whole round, the attempt that copies it asks.
+        // What it is to copy.
         const { donor, epoch } = task.exploit;
         const id = trialId(group.bracket, donor);
-        if (oneByOne(study) && (await findCheckpoint(scope, id, epoch)) === null) {
+        if ((await findCheckpoint(scope, id, epoch)) === null) {
           lost.push(
             `${id} at epoch ${epoch}, from which ${task.trial} goes on (${checkpointFolder(stateDir, study.name, id)})`
           );

@@ -62,6 +62,8 @@ export interface Group {
   readonly shift?: number;
   /** Whether the checkpoint at the rung has to stay until it is released, for others may start from it. */
   readonly holds: boolean;
+  /** The epoch of the members' checkpoints that were held, and from which nobody starts any more as it begins. */
+  readonly releases?: number;
   /**
    * Whether everything before it has to be recorded before it is carried out: told in another order, it might train from
    * another checkpoint, and what it has trained would be lost.

@@ -228,6 +228,8 @@ export class Rounds<Settings extends { readonly type: string; readonly maxBudget
       exploits,
       ...(Object.keys(changed).length > 0 ? { configs: changed } : {}),
       holds: rule.holds && !round.last,
+      // Whoever starts from a donor of the round before may still do so; of the one before that, everybody has.
+      ...(rule.holds && index >= 2 ? { releases: (bracket.rounds[index - 2] as RoundPlan).to } : {}),
     };
   }
 
