@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { canonicalJson } from '../../core/record.js';
@@ -132,6 +132,28 @@ describe('a record that is lost or changed while its study runs', function () {
     assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one)));
     await ended(orchestrator);
   });
+
+  for (const [what, scheduler, first] of [
+    ['rounds', { type: 'hyperband', R: 9, eta: 3 }, 'b2-r0.json'],
+    ['trials one by one', { type: 'asha', R: 9, eta: 3, trials: 60 }, 'part-0.json'],
+  ] as const) {
+    it(`of ${what} keeps the study waiting, and status says so, as long as it cannot be written`, async () => {
+      const orchestrator = await cluster.worker(['orchestrate']);
+      const one = study(`unwritable-${scheduler.type}`, { scheduler, pruner: 'none' });
+      await cluster.begin(one);
+      await until('the first file', () => existsSync(file(one, first)));
+      const folder = path.dirname(file(one, first));
+      renameSync(folder, `${folder}.kept`);
+      writeFileSync(folder, 'no folder');
+      assert.match(await troubled(one), /: running, [^]*^trouble: .*(ENOTDIR|EEXIST|not a directory).*$/m);
+      rmSync(folder);
+      renameSync(`${folder}.kept`, folder);
+      assert.equal((await cluster.result(one)).ended, 'finished');
+      assert.deepEqual(audit(cluster.record(one)), []);
+      assert.doesNotMatch((await cluster.everband('status', one.name)).out, /trouble/);
+      await ended(orchestrator);
+    });
+  }
 
   it('of trials one by one comes back, too', async function () {
     this.timeout(300_000);
