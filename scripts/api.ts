@@ -156,8 +156,14 @@ export async function getStanding(
       const now = await troublesOf(client, name);
       throw now.length > 0 ? inTrouble(now) : error;
     });
-    return { status, troubles };
+    const trouble = status.trouble ?? troubleAt(await trainingNow(client, status, troubles));
+    return { status: { ...status, trouble }, troubles };
   });
+}
+
+/** What keeps one of these places from going on. */
+export function troubleAt(places: readonly TrainingNow[]): string | null {
+  return places.find(({ progress }) => progress.trouble !== undefined)?.progress.trouble ?? null;
 }
 
 function inTrouble(troubles: readonly Trouble[]): CliError {

@@ -7,7 +7,7 @@ import type { StudyResult } from '../core/record.js';
 import { planOf, type Study } from '../core/study.js';
 import { duration } from '../report/duration.js';
 import { workflowIds, type ParkedTrial, type StudyStatus, type TrainHeartbeat } from '../workflows/messages.js';
-import { statusOf, trainingNow, type TrainingNow } from './api.js';
+import { statusOf, trainingNow, troubleAt, type TrainingNow } from './api.js';
 import { resultOf } from './outcome.js';
 import { CliError } from '../cluster/errors.js';
 import { fit, short } from './terminal.js';
@@ -20,6 +20,8 @@ interface Live {
   readonly queued: number;
   /** Epochs of rounds not closed yet, about. */
   readonly epochs: number;
+  /** What keeps a round from going on; null when nothing does. */
+  readonly trouble: string | null;
 }
 
 /** A line of the view; `key` says it once. */
@@ -28,7 +30,7 @@ interface Said {
   readonly text: string;
 }
 
-const nothing: Live = { training: [], parked: [], queued: 0, epochs: 0 };
+const nothing: Live = { training: [], parked: [], queued: 0, epochs: 0, trouble: null };
 
 /** Watches until the study ends and gives its result. In a terminal it redraws, elsewhere it prints a line per event. */
 export async function watchStudy(
@@ -62,7 +64,8 @@ export async function watchStudy(
       const text = error instanceof CliError ? error.message : 'the server does not answer; still looking';
       if (troubles.length === 0) troubles = [{ key: 'trouble', text }];
     }
-    if (troubles.length === 0 && seen?.trouble) troubles = [{ key: 'trouble', text: seen.trouble }];
+    const trouble = seen?.trouble ?? live.trouble;
+    if (troubles.length === 0 && trouble) troubles = [{ key: 'trouble', text: trouble }];
     if (settled) troubles = [];
     if (redraw) {
       const lines = [
@@ -257,6 +260,7 @@ async function liveOf(client: Client, status: StudyStatus, troubles: readonly Tr
     parked: places.flatMap(({ progress }) => progress.parked),
     queued: places.reduce((sum, { progress }) => sum + progress.queued, 0),
     epochs,
+    trouble: troubleAt(places),
   };
 }
 

@@ -304,11 +304,12 @@ export class Cluster {
   }
 }
 
-/** Epochs that stand in the logs of a study more than once. */
-export function trainedAgain(stateDir: string, study: Study): number {
+/** Epochs that stand in the logs of a study more than once; `trials`: in those of these trials. */
+export function trainedAgain(stateDir: string, study: Study, trials: ReadonlySet<string> | null = null): number {
   const logs = path.join(stateDir, 'studies', study.name, 'logs');
   let again = 0;
   for (const file of readdirSync(logs)) {
+    if (trials && !trials.has(path.basename(file, '.log'))) continue;
     const lines = readFileSync(path.join(logs, file), 'utf8').split('\n');
     const epochs = lines.flatMap((line) => /^\{"epoch":(\d+)/.exec(line)?.[1] ?? []);
     again += epochs.length - new Set(epochs).size;

@@ -4,10 +4,12 @@ import {
   ChildWorkflowCancellationType,
   ParentClosePolicy,
   getExternalWorkflowHandle,
+  sleep,
   startChild,
   type ChildWorkflowHandle,
   type ChildWorkflowOptions,
 } from '@temporalio/workflow';
+import { leftoverSeconds } from './policies.js';
 
 /** What a child is started with. */
 type Options = Pick<ChildWorkflowOptions, 'typedSearchAttributes' | 'staticSummary'> & {
@@ -25,17 +27,28 @@ export async function startGroup<Input, Result>(
 ): Promise<Pick<ChildWorkflowHandle<typeof workflow>, 'signal' | 'result'>> {
   const scope = CancellationScope.current();
   if (scope.consideredCancelled) await scope.cancelRequested;
-  const child = await CancellationScope.nonCancellable(() =>
+  const start = () =>
     startChild(workflow, {
       ...options,
       args: [input],
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-    })
-  );
+    });
+  const cancel = () => CancellationScope.nonCancellable(() => getExternalWorkflowHandle(options.workflowId).cancel());
+  const child = await CancellationScope.nonCancellable(async () => {
+    for (;;) {
+      try {
+        return await start();
+      } catch (error) {
+        if (!(error instanceof Error) || error.name !== 'WorkflowExecutionAlreadyStartedError') throw error;
+      }
+      // The parent was reset: what its earlier run has started saves itself and makes room.
+      await cancel().catch(() => undefined);
+      await sleep(leftoverSeconds * 1000, { summary: `${options.workflowId} of an earlier run ends` });
+    }
+  });
   let ended = false;
   const result = child.result().finally(() => (ended = true));
-  const cancel = () => CancellationScope.nonCancellable(() => getExternalWorkflowHandle(options.workflowId).cancel());
   // A child that has closed meanwhile has nothing left to cancel.
   scope.cancelRequested.catch(() => (ended ? undefined : cancel())).catch(() => undefined);
   return { signal: child.signal.bind(child), result: () => result };

@@ -146,6 +146,8 @@ export interface Progress {
   readonly done: number;
   /** Workflow ids of shards whose `progress` holds the rest. */
   readonly shards: readonly string[];
+  /** What keeps a round from going on, such as a disk that is full; absent: nothing does. */
+  readonly trouble?: string;
 }
 export interface ParkedTrial {
   readonly trial: string;

@@ -41,6 +41,9 @@ export const localPolicy: LocalActivityOptions = {
 };
 export const troubleSeconds = 10;
 
+/** How often a child is tried again whose namesake of before a reset has not ended yet. */
+export const leftoverSeconds = 1;
+
 /** How often a late retry asks again, whether its rung has closed or its study has a place for it: rarer and rarer. */
 export function lateSeconds(asked: number): number {
   return Math.min(60, 2 ** (asked + 1));

@@ -116,7 +116,10 @@ class RoundRun {
     this.asker = new Asker(study, `${group.id}-predict`, pruner.onePerRound === true, this.local);
     handleTrialMessages(
       this.pool,
-      () => ({ ...this.pool.progress(), shards: [...this.shards.open] }),
+      () => {
+        const { trouble } = this.local;
+        return { ...this.pool.progress(), shards: [...this.shards.open], ...(trouble === null ? {} : { trouble }) };
+      },
       (id) => this.answerOf(id)
     );
   }

@@ -368,16 +368,25 @@ describe('audit', function () {
   const copy = (record: StudyRecord) => JSON.parse(JSON.stringify(record)) as StudyRecord;
 
   for (const [name, study] of studies) {
-    it(`${name}: finds nothing in a record as it was made, and every number that was changed`, async () => {
+    it(`${name}: finds nothing in a record as it was made, and every number, text and truth that was changed`, async () => {
       const record = await run(study(7));
       assert.deepEqual(audit(copy(record)), []);
-      const places = numbersOf(record);
       const random = stream(3, name);
-      for (let i = 0; i < 25; i++) {
-        const place = places[Math.floor(random.uniform() * places.length)] as readonly string[];
-        const changed = copy(record);
-        change(changed, place);
-        assert.ok(audit(changed).length > 0, `${place.join('.')} was changed unseen`);
+      for (const type of ['number', 'string', 'boolean']) {
+        // Three of each kind: `trials.0.fate` and `trials.1.fate` are of one.
+        const places = new Map<string, (readonly string[])[]>();
+        for (const place of placesOf(record, type)) {
+          const kind = place.filter((key) => !/^\d+$/.test(key)).join('.');
+          places.set(kind, [...(places.get(kind) ?? []), place]);
+        }
+        for (const all of places.values()) {
+          for (let i = 0; i < 3; i++) {
+            const place = all[random.below(all.length)] as readonly string[];
+            const changed = copy(record);
+            change(changed, place);
+            assert.ok(audit(changed).length > 0, `${place.join('.')} was changed unseen`);
+          }
+        }
       }
     });
   }
@@ -398,17 +407,19 @@ describe('audit', function () {
   });
 });
 
-/** Where the numbers of a JSON value are. */
-function numbersOf(value: unknown, at: readonly string[] = []): (readonly string[])[] {
-  if (typeof value === 'number') return [at];
+/** Where the values of a type are in a JSON value. */
+function placesOf(value: unknown, type: string, at: readonly string[] = []): (readonly string[])[] {
+  if (typeof value === type) return [at];
   if (value === null || typeof value !== 'object') return [];
-  return Object.entries(value).flatMap(([key, inside]) => numbersOf(inside, [...at, key]));
+  return Object.entries(value).flatMap(([key, inside]) => placesOf(inside, type, [...at, key]));
 }
 
 function change(value: unknown, [key = '', ...rest]: readonly string[]): void {
   const inside = value as Record<string, unknown>;
-  if (rest.length > 0) change(inside[key], rest);
-  else inside[key] = (inside[key] as number) + 1;
+  const before = inside[key];
+  if (rest.length > 0) change(before, rest);
+  else if (typeof before === 'string') inside[key] = `${before.slice(0, -1)}${before.endsWith('0') ? '1' : '0'}`;
+  else inside[key] = typeof before === 'boolean' ? !before : (before as number) + 1;
 }
 
 describe('recorded curves that diverge', function () {

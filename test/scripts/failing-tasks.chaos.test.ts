@@ -206,6 +206,35 @@ describe('a study that no worker can carry on', function () {
     orchestrator = await cluster.worker(['orchestrate', 'predict']);
   });
 
+  it('with ASHA is taken over by a version that orders its commands otherwise and keeps more of a group', async () => {
+    const one = studyOf({ ...file('extended-asha', 100), scheduler: { type: 'asha', R: 9, eta: 3, trials: 40 } });
+    await cluster.begin(one);
+    await recorded(one.name, 'part-0.json');
+    await ended(orchestrator, 'SIGKILL');
+    const { log: prefix } = cluster.record(one);
+    assert.ok(prefix.length > 0);
+    const kept = ['from, to, outcomes, decision }', 'from, to, outcomes, decision, told: outcomes.length }'] as const;
+    const other = otherBuild({
+      'workflows/bundle.js': [...otherOrder, kept],
+      'core/engine/study-run.js': [kept],
+    });
+    orchestrator = await cluster.workerOf(other, {}, ['orchestrate', 'predict']);
+    await within(soon, /extended-asha\S* cannot go on/, () => print('status', one.name));
+    const { code, err } = await cluster.everbandOf(other, 'start', '--recover', one.name);
+    assert.equal(code, 0, err);
+    assert.equal((await cluster.result(one)).trials, 40);
+    assert.deepEqual(cluster.record(one).log.slice(0, prefix.length), prefix);
+    const folder = path.join(cluster.stateDir, 'studies', one.name, 'record');
+    const told = ['part-0.json', `part-${prefix.length}.json`].map((name) => {
+      return readFileSync(path.join(folder, name), 'utf8').includes('"told"');
+    });
+    assert.deepEqual(told, [false, true]);
+    const audited = await cluster.everbandOf(other, 'audit', one.name);
+    assert.equal(audited.code, 0, audited.out + audited.err);
+    await ended(orchestrator, 'SIGKILL');
+    orchestrator = await cluster.worker(['orchestrate', 'predict']);
+  });
+
   it('shows workflow code that throws, even when the server was never told of a failure', async () => {
     const [line] = beginnings;
     const hanging = cluster.otherBuild({ 'workflows/bundle.js': [[line, `for (;;); ${line}`]] });

@@ -4,7 +4,9 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, wri
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
 import type { StudyRecord } from '../../core/record.js';
+import { workflowIds } from '../../workflows/messages.js';
 import { generatedCurves } from '../harness.js';
 
 interface Invented {
@@ -272,6 +274,33 @@ describe('a scheduler, pruner, predictor, sampler and objective, each in one fil
       status: /b0 +0 +0-3 +12 /,
       report: /halfway, R = 6/,
     });
+  });
+
+  it('shows a scheduler on the pages of the Web UI', async () => {
+    const { port } = JSON.parse(readFileSync(path.join(home, 'server/server.json'), 'utf8')) as { port: number };
+    const connection = await Connection.connect({ address: `127.0.0.1:${port}` });
+    try {
+      const client = new Client({ connection });
+      const page = async (workflowId: string) => {
+        const metadata = await client.workflow.getHandle(workflowId).query('__temporal_workflow_metadata');
+        return (metadata as { currentDetails: string }).currentDetails;
+      };
+      const study = await page(workflowIds.study('invented'));
+      assert.match(study, /^\*\*invented\*\*: done, \d+ of 54 epochs\n\nBest: `b0-t\d+`, loss \S+ at 6 epochs\n/);
+      assert.match(study, /^\| bracket \| round \| epochs \| trials \|/m);
+      assert.match(
+        study,
+        /^\| b0 \| 0 \| 0 to 3 \| 12 \| 6 \| .* \| done \|\n\| b0 \| 1 \| 3 to 6 \| 6 \| 0 \| .* \| done \|$/m
+      );
+      const round = await page(workflowIds.round('invented', 'b0', 0));
+      assert.match(round, /^\*\*invented b0 round 0\*\*: 12 trials, epochs 0 to 3, the best 6 go on\n/);
+      assert.match(
+        round,
+        /^Spent: \d+ epochs\n\n\| rank \| trial \| loss \|\n\|---\|---\|---\|\n\| 1 \| b0-t\d+ \| \S+ \|$/m
+      );
+    } finally {
+      await connection.close();
+    }
   });
 
   it('runs a pruner, a predictor, a sampler and an objective through every command', async () => {

@@ -19,8 +19,13 @@ describe('the places of a study', () => {
     }
   }
 
+  interface Started {
+    readonly child: Child;
+    readonly portion: Portion;
+  }
+
   /** A child that the tree has started with the places that there are for it. */
-  function started(tree: ControlTree, of: string): { child: Child; portion: Portion } {
+  function started(tree: ControlTree, of: string): Started {
     const child = new Child();
     const portion = tree.open(of);
     tree.balance();
@@ -127,6 +132,42 @@ describe('the places of a study', () => {
     busy = 4;
     tree.balance();
     assert.equal(child.places, 1, 'it keeps it');
+  });
+
+  it('are all those of the child that is left, whoever of the others closes first', () => {
+    for (const left of [0, 1, 2]) {
+      const tree = new ControlTree(all(7));
+      const children = ['b2', 'b1', 'b0'].map((of) => started(tree, of));
+      assert.deepEqual(
+        children.map(({ child }) => child.places),
+        [3, 2, 2]
+      );
+      for (const [i, { portion }] of children.entries()) {
+        if (i === left) continue;
+        tree.close(portion);
+        tree.balance();
+      }
+      assert.deepEqual(children[left]?.child.told, all(7));
+    }
+  });
+
+  it('are told to the others when a child has closed meanwhile and takes no signal, and nothing fails by it', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    const before = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection').on('unhandledRejection', note);
+    try {
+      const tree = new ControlTree(all(4));
+      const [gone, other] = ['r0', 'r1'].map((of) => started(tree, of)) as [Started, Started];
+      gone.portion.child = { signal: () => Promise.reject(new Error('it has closed')) };
+      tree.set({ ...all(2), paused: true });
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual(other.child.told, { ...all(1), paused: true });
+      assert.deepEqual(unhandled, []);
+    } finally {
+      process.removeListener('unhandledRejection', note);
+      for (const listener of before) process.on('unhandledRejection', listener);
+    }
   });
 
   it('stay a late retry’s over the runs of a study, and are told anew when it asks anew', () => {

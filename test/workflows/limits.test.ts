@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { canonicalJson } from '../../core/record.js';
 import type { Study } from '../../core/study.js';
-import { workflowIds } from '../../workflows/messages.js';
+import { queryNames, workflowIds, type StudyPhase, type StudyStatus } from '../../workflows/messages.js';
 import { Cluster, generatedCurves, reference, sleep, studyOf, itReplays } from '../harness.js';
 
 describe('how a study ends', function () {
@@ -102,6 +102,26 @@ describe('how a study ends', function () {
     assert.equal(result.ended, 'deadline');
     assert.ok(took >= 4 && took < 10, `${took} s`);
     assert.ok(result.best !== null && result.fates.unfinished > 0);
+  });
+
+  it('is to be seen as stopping while its trainers save themselves after the deadline', async () => {
+    const study = slow('stopping', {
+      space: { x: { float: [0, 1] }, ms: { fixed: 3000 }, divergesAbove: { fixed: 2 } },
+      limits: { deadlineSeconds: 3 },
+      training: { heartbeatSeconds: 10, graceSeconds: 10 },
+    });
+    const since = Date.now();
+    await cluster.begin(study);
+    const handle = (await cluster.client()).workflow.getHandle(workflowIds.study(study.name));
+    const phases: StudyPhase[] = [];
+    for (let phase: StudyPhase = 'preparing'; phase !== 'done'; await sleep(100)) {
+      ({ phase } = await handle.query<StudyStatus>(queryNames.status));
+      if (phase === phases.at(-1)) continue;
+      phases.push(phase);
+      if (phase === 'stopping') assert.ok(Date.now() - since >= 3000, 'before the deadline');
+    }
+    assert.deepEqual(phases.slice(-3), ['running', 'stopping', 'done']);
+    assert.equal((await cluster.result(study)).ended, 'deadline');
   });
 
   it('when Temporal cancels it: every workflow below closes too', async () => {

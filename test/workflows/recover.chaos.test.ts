@@ -7,7 +7,7 @@ import { canonicalJson } from '../../core/record.js';
 import type { Study } from '../../core/study.js';
 import type { StudyStatus } from '../../workflows/messages.js';
 import { segmentOf } from '../fixtures/slow-trainer.mjs';
-import { Cluster, ended, itReplays, reference, sleep, studyOf, trainedAgain } from '../harness.js';
+import { cli, Cluster, ended, itReplays, reference, runCommand, sleep, studyOf, trainedAgain } from '../harness.js';
 
 const slow = (name: string, more: object = {}) =>
   studyOf({
@@ -24,7 +24,8 @@ const slow = (name: string, more: object = {}) =>
 describe('a study whose server has lost its database', function () {
   this.timeout(180_000);
   const cluster = new Cluster();
-  before(() => cluster.start());
+  let address: string;
+  before(async () => ({ address } = await cluster.start()));
   after(() => cluster.end());
 
   const orchestrator = () => cluster.worker(['orchestrate', 'predict']);
@@ -172,6 +173,55 @@ describe('a study whose server has lost its database', function () {
     const nobody = studyOf({ ...slow('never-there'), name: 'never-there' });
     assert.match(await refusal(nobody), /no record of a study named never-there/);
     await ended(worker);
+  });
+
+  it('is not taken up at another server while it still runs at the first', async () => {
+    const one = slow('elsewhere');
+    const other = new Cluster();
+    const there = { TEMPORAL_ADDRESS: (await other.start()).address };
+    const takenUpThere = () => {
+      return runCommand(cli, ['start', '--recover', one.name], { env: { ...cluster.environment, ...there } });
+    };
+    try {
+      await orchestrator();
+      await cluster.worker(['train'], 4);
+      await cluster.begin(one);
+      await until('the first round', () => filesOf(one).includes('b2-r0.json'));
+      for (const role of ['orchestrate', 'predict', 'train']) await cluster.workerOf(cli, there, [role]);
+      const { code, err } = await takenUpThere();
+      assert.equal(code, 1);
+      assert.ok(err.includes(`study elsewhere still runs at ${address}, namespace default`), err);
+      // At the first server it goes on as if nobody had asked.
+      await cluster.result(one);
+      assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, segmentOf)));
+    } finally {
+      await other.end();
+    }
+  });
+
+  it('has its deadline counted from its first start', async () => {
+    const deadlineSeconds = 14;
+    const one = slow('lost-deadline', {
+      scheduler: { type: 'full', trials: 60, R: 60 },
+      limits: { deadlineSeconds },
+    });
+    await orchestrator();
+    await cluster.worker(['train'], 4);
+    const first = Date.now();
+    await cluster.begin(one);
+    await sleep(4000);
+    await cluster.loseDatabase();
+    await orchestrator();
+    await cluster.worker(['train'], 4);
+    const second = Date.now();
+    await recovered(one);
+    const result = await cluster.result(one);
+    const [sinceFirst, sinceSecond] = [first, second].map((since) => (Date.now() - since) / 1000) as [number, number];
+    assert.equal(result.ended, 'deadline');
+    assert.ok(sinceFirst >= deadlineSeconds, `${sinceFirst} s`);
+    assert.ok(sinceSecond < deadlineSeconds, `${sinceSecond} s since it was recovered`);
+    assert.ok(result.fates.unfinished > 0);
+    assert.deepEqual(audit(cluster.record(one)), []);
   });
 
   it('is not begun anew by accident', async () => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import { canonicalJson } from '../../core/record.js';
 import { audit } from '../../core/audit.js';
 import type { Study } from '../../core/study.js';
+import { workflowIds } from '../../workflows/messages.js';
 import { Cluster, ended, generatedCurves, itReplays, reference, sleep, studyOf } from '../harness.js';
 
 describe('a record that is lost or changed while its study runs', function () {
@@ -13,7 +15,12 @@ describe('a record that is lost or changed while its study runs', function () {
   before(async () => {
     curves = generatedCurves(60, 9);
     // The study goes on in a new run every few rounds.
-    await cluster.start({ 'limit.historyCount.suggestContinueAsNew': 60 });
+    await cluster.start({
+      'limit.historyCount.suggestContinueAsNew': 60,
+      // A workflow is deleted only when its own tasks are acknowledged, by default every 30 s.
+      'history.transferProcessorUpdateAckInterval': '"1s"',
+      'history.visibilityProcessorUpdateAckInterval': '"1s"',
+    });
     await cluster.worker(['predict', 'train'], 8);
   });
   after(() => cluster.end());
@@ -33,6 +40,29 @@ describe('a record that is lost or changed while its study runs', function () {
     for (let tries = 0; !holds(); tries++) {
       assert.ok(tries < 200, `${name} never came`);
       await sleep(100);
+    }
+  }
+  /** Deletes a workflow from the server, as its retention does. */
+  async function deleted(workflowId: string): Promise<void> {
+    const client = await cluster.client();
+    const workflowExecution = { workflowId };
+    await client.workflowService.deleteWorkflowExecution({ namespace: 'default', workflowExecution });
+    const handle = client.workflow.getHandle(workflowId);
+    for (;;) {
+      const there = await handle.describe().catch((error: unknown) => {
+        assert.ok(error instanceof WorkflowNotFoundError, String(error));
+      });
+      if (!there) return;
+      await sleep(100);
+    }
+  }
+  /** What `everband status` shows once it shows a trouble. */
+  async function troubled(one: Study): Promise<string> {
+    for (let tries = 0; ; tries++) {
+      const { out } = await cluster.everband('status', one.name);
+      if (out.includes('trouble: ')) return out;
+      assert.ok(tries < 30, `no trouble was ever shown, only: ${out}`);
+      await sleep(300);
     }
   }
   const damages: Record<string, (at: string) => void> = {
@@ -76,6 +106,54 @@ describe('a record that is lost or changed while its study runs', function () {
     assert.deepEqual(await result, JSON.parse(JSON.stringify((await reference(one)).result)));
     await ended(orchestrator);
   });
+
+  it('is waited for, with command and file named, only when retention has taken its workflow, too', async () => {
+    const orchestrator = await cluster.worker(['orchestrate']);
+    const one = study('lost-for-good', {
+      scheduler: { type: 'hyperband', R: 9, eta: 3 },
+      pruner: 'none',
+    });
+    const lost = file(one, 'b2-r0.json');
+    await cluster.begin(one);
+    await until('the first round', () => existsSync(lost));
+    const kept = readFileSync(lost, 'utf8');
+    assert.equal((await cluster.everband('pause', one.name)).code, 0);
+    await deleted(workflowIds.round(one.name, 'b2', 0));
+    rmSync(lost);
+    assert.equal((await cluster.everband('resume', one.name)).code, 0);
+    const status = await troubled(one);
+    assert.match(status, /^lost-for-good: running/);
+    assert.match(
+      status,
+      /^trouble: the record lacks b2-r0\.json, which no workflow has any more: put back a copy, or end the study with `everband delete lost-for-good --force`$/m
+    );
+    writeFileSync(lost, kept);
+    await cluster.result(one);
+    assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one)));
+    await ended(orchestrator);
+  });
+
+  for (const [what, scheduler, first] of [
+    ['rounds', { type: 'hyperband', R: 9, eta: 3 }, 'b2-r0.json'],
+    ['trials one by one', { type: 'asha', R: 9, eta: 3, trials: 60 }, 'part-0.json'],
+  ] as const) {
+    it(`of ${what} keeps the study waiting, and status says so, as long as it cannot be written`, async () => {
+      const orchestrator = await cluster.worker(['orchestrate']);
+      const one = study(`unwritable-${scheduler.type}`, { scheduler, pruner: 'none' });
+      await cluster.begin(one);
+      await until('the first file', () => existsSync(file(one, first)));
+      const folder = path.dirname(file(one, first));
+      renameSync(folder, `${folder}.kept`);
+      writeFileSync(folder, 'no folder');
+      assert.match(await troubled(one), /: running, [^]*^trouble: .*(ENOTDIR|EEXIST|not a directory).*$/m);
+      rmSync(folder);
+      renameSync(`${folder}.kept`, folder);
+      assert.equal((await cluster.result(one)).ended, 'finished');
+      assert.deepEqual(audit(cluster.record(one)), []);
+      assert.doesNotMatch((await cluster.everband('status', one.name)).out, /trouble/);
+      await ended(orchestrator);
+    });
+  }
 
   it('of trials one by one comes back, too', async function () {
     this.timeout(300_000);

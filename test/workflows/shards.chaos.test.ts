@@ -98,5 +98,69 @@ describe('a round too large for one history', function () {
     assert.deepEqual(done.values, wanted.values);
   });
 
+  it('holds a parallelism that is set below the number of its open shards', async () => {
+    const study = studyOf({
+      name: 'fewer-than-shards',
+      space: { x: { float: [0, 1] }, ms: { fixed: 200 }, divergesAbove: { fixed: -1 } },
+      // Three trials a shard for their worst case; every trial ends at its third segment.
+      scheduler: { type: 'full', trials: 24, R: 160 },
+      trainer: { module: fileURLToPath(new URL('../fixtures/slow-trainer.mjs', import.meta.url)) },
+      parallelism: 4,
+      training: { segmentEpochs: 1, heartbeatSeconds: 30 },
+    });
+    await cluster.begin(study);
+    const open = () => openShards(study);
+    for (let tries = 0; (await open()).length < 4; tries++) {
+      assert.ok(tries < 100, 'never four open shards');
+      await sleep(100);
+    }
+    assert.equal((await cluster.everband('parallelism', study.name, '2')).code, 0);
+    const since = Date.now();
+    assert.ok((await open()).length > 2);
+    const { fates } = await cluster.result(study);
+    assert.equal(fates.diverged, 24);
+    const spans = await spansOf(study);
+    assert.equal(spans.length, 24);
+    const before = spans.filter(({ from }) => from <= since);
+    const after = spans.filter(({ from }) => from > Math.max(...before.map(({ to }) => to)));
+    assert.ok(after.length > 10, `${after.length} trials began later`);
+    const together = after.map(({ from }) => spans.filter((other) => other.from <= from && from < other.to).length);
+    assert.equal(Math.max(...together), 2);
+  });
+
+  /** Shards of a study's first round that run. */
+  async function openShards(study: Study): Promise<string[]> {
+    const client = await cluster.client();
+    const round = await client.workflow
+      .getHandle(workflowIds.round(study.name, 'b0', 0))
+      .describe()
+      .catch(() => null);
+    return (round?.raw.pendingChildren ?? []).flatMap(({ workflowId }) => workflowId ?? []);
+  }
+
+  /** From when to when every trial of a study trained, as its shards' histories say. */
+  async function spansOf(study: Study): Promise<{ readonly from: number; readonly to: number }[]> {
+    const client = await cluster.client();
+    const spans = new Map<string, { from: number; to: number }>();
+    for (const workflowId of (await runsOf(study)).keys()) {
+      const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+      const trials = new Map<string, string>();
+      for (const { eventId, eventTime, ...event } of events ?? []) {
+        const at = Number(eventTime?.seconds) * 1000 + (eventTime?.nanos ?? 0) / 1e6;
+        const scheduled = event.activityTaskScheduledEventAttributes;
+        if (scheduled) {
+          // `b0-r0-t003-e7`
+          const [trial = ''] = /t\d+/.exec(scheduled.activityId ?? '') ?? [];
+          trials.set(String(eventId), trial);
+          spans.set(trial, { from: spans.get(trial)?.from ?? at, to: at });
+        }
+        const ends = event.activityTaskCompletedEventAttributes;
+        const span = ends && spans.get(trials.get(String(ends.scheduledEventId)) ?? '');
+        if (span) span.to = at;
+      }
+    }
+    return [...spans.values()];
+  }
+
   itReplays(cluster, 10);
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { canonicalJson, type StudyRecord } from '../../core/record.js';
@@ -7,7 +8,7 @@ import { stream } from '../../core/rng.js';
 import type { Study } from '../../core/study.js';
 import { workflowIds } from '../../workflows/messages.js';
 import { segmentOf as train } from '../fixtures/slow-trainer.mjs';
-import { Cluster, ended, nameless, reference, sleep, studyOf, itReplays } from '../harness.js';
+import { Cluster, ended, nameless, reference, sleep, studyOf, trainedAgain, itReplays } from '../harness.js';
 
 const study = (name: string, more: object = {}) =>
   studyOf({
@@ -113,6 +114,52 @@ describe('what a study survives', function () {
     assert.equal(nameless(cluster.record(one)), nameless(await reference(one, train)));
     await ended(worker);
   });
+
+  for (const [when, more, file] of [
+    ['in its only round', { scheduler: { type: 'full', trials: 8, R: 9 }, pruner: 'none' }, 'b0.p0.json'],
+    ['when rounds have closed', {}, 'b2-r1.entered.json'],
+  ] as const) {
+    it(`keeps its identity when an operator resets its workflow ${when}: nobody is fenced or trained again`, async () => {
+      const orchestrator = await cluster.worker(['orchestrate', 'predict']);
+      const trainer = await cluster.worker(['train'], 4);
+      const space = { x: { float: [0, 1] }, ms: { fixed: 250 }, divergesAbove: { fixed: 0.9 } };
+      const one = study(`reset-${when.split(' ')[1]}`, { space, ...more });
+      const folder = path.join(cluster.stateDir, 'studies', one.name);
+      const identity = () => readFileSync(path.join(folder, 'identity.json'), 'utf8');
+      await cluster.begin(one);
+      while (!existsSync(path.join(folder, 'record', file))) await sleep(50);
+      // In the middle of the round.
+      await sleep(900);
+      const before = identity();
+      await resetToStart(one);
+      await cluster.result(one);
+      assert.equal(identity(), before);
+      const record = cluster.record(one);
+      assert.equal(canonicalJson(record), canonicalJson(await reference(one, train)));
+      // The checkpoints of a trial that goes no further are gone once its round has closed.
+      const last = new Set(record.brackets.flatMap(({ rounds }) => rounds.at(-1)?.trials ?? []));
+      assert.equal(trainedAgain(cluster.stateDir, one, last), 0);
+      await ended(trainer);
+      await ended(orchestrator);
+    });
+  }
+
+  /** Resets the workflow of a study to its first task, as an operator does in the Web UI. */
+  async function resetToStart(one: Study): Promise<void> {
+    const client = await cluster.client();
+    const handle = client.workflow.getHandle(workflowIds.study(one.name));
+    const { runId } = await handle.describe();
+    const { events } = await handle.fetchHistory();
+    const first = events?.find((event) => event.workflowTaskCompletedEventAttributes);
+    await client.workflowService.resetWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: handle.workflowId, runId },
+      reason: 'an operator has reset it',
+      requestId: randomUUID(),
+      workflowTaskFinishEventId: first?.eventId ?? null,
+    });
+    assert.notEqual((await handle.describe()).runId, runId);
+  }
 
   it('parks a trial that fails for good, lists it, and retries or drops it on demand', async () => {
     const orchestrator = await cluster.worker(['orchestrate', 'predict']);
