@@ -214,7 +214,7 @@ describe('a study that no worker can carry on', function () {
     const { log: prefix } = cluster.record(one);
     assert.ok(prefix.length > 0);
     const kept = ['from, to, outcomes, decision }', 'from, to, outcomes, decision, told: outcomes.length }'] as const;
-    const other = otherBuild({
+    const other = cluster.otherBuild({
       'workflows/bundle.js': [...otherOrder, kept],
       'core/engine/study-run.js': [kept],
     });
