@@ -26,15 +26,15 @@ export function handleTrialMessages(
   setHandler(
     retryTrial,
     ({ trial: id, resetCheckpoint, queue }) => {
-      pool.decide(id, { again: true, reset: resetCheckpoint ?? false, queue });
+      void pool.decide(id, { again: true, reset: resetCheckpoint ?? false, queue });
       return `trial ${id} trains again`;
     },
     { validator: ({ trial: id }) => pool.checkParked(id) }
   );
   setHandler(
     dropTrial,
-    ({ trial: id }) => {
-      pool.decide(id, { again: false, reset: false });
+    async ({ trial: id }) => {
+      await pool.decide(id, { again: false });
       return `trial ${id} is dropped`;
     },
     { validator: ({ trial: id }) => pool.checkParked(id) }

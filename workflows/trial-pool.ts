@@ -15,7 +15,7 @@ import { configured, sourceOf } from '../core/engine/exploits.js';
 import type { Group, TrainTask } from '../core/engine/work.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
-import type { RecoverActivities } from './activity-types.js';
+import type { FailedTrial, RecoverActivities } from './activity-types.js';
 import type { Parking, PoolState } from './carried.js';
 import type { Control } from './control.js';
 import { historyFull, historyOverflows, restorePolicy, trainPolicy } from './policies.js';
@@ -69,8 +69,10 @@ interface PoolOptions {
   readonly budget?: TaskBudget;
 }
 
-interface Verdict {
-  readonly again: boolean;
+/** What an operator says of a parked trial. */
+type Verdict = Again | { readonly again: false };
+interface Again {
+  readonly again: true;
   readonly reset: boolean;
   readonly queue?: string | undefined;
 }
@@ -80,6 +82,8 @@ interface Parked {
   readonly attempts: number;
   expires: number | null;
   verdict: Verdict | null;
+  /** Resolves once what was said of it is done, and kept. */
+  readonly done: Promise<void>;
 }
 
 type AttemptEnd =
@@ -182,9 +186,12 @@ export class TrialPool {
     throw ApplicationFailure.nonRetryable(`trial ${trial} is not parked here (parked: ${parked})`, 'NotParked');
   }
 
-  decide(trial: string, verdict: Verdict): void {
+  /** Resolves once that is done: a trial that fails for good is noted first. */
+  async decide(trial: string, verdict: Verdict): Promise<void> {
     const parked = this.parked.get(trial);
-    if (parked) parked.verdict = verdict;
+    if (!parked) return;
+    parked.verdict = verdict;
+    await parked.done;
   }
 
   /** Trains a trial from one budget to another, which lie in `round`; `before`: what it has trained of that already. */
@@ -201,15 +208,11 @@ export class TrialPool {
           const { reason } = parking;
           const waiting = parking;
           parking = undefined;
-          const verdict = await this.away(() => this.park(trial.id, waiting));
-          const waitsOn = Object.hasOwn(this.moving, trial.id);
-          if (this.control.stopped || waitsOn) return { outcome: 'unfinished', values };
-          if (!verdict.again) {
-            const outcome = { outcome: 'failed', values: [...values, ...waiting.values], reason } as const;
-            const place = { bracket: round.bracket, round: round.round, index: trial.index, trial: trial.id, from };
-            if (!this.options.late) await noteFailed(this.spec.name, this.identity, { ...place, outcome });
-            return outcome;
-          }
+          const outcome = { outcome: 'failed', values: [...values, ...waiting.values], reason } as const;
+          const place = { bracket: round.bracket, round: round.round, index: trial.index, trial: trial.id, from };
+          const verdict = await this.away(() => this.park(trial.id, waiting, { ...place, outcome }));
+          if (verdict === 'unfinished') return { outcome: 'unfinished', values };
+          if (verdict === 'failed') return outcome;
           failures = 0;
           // New each time, over all rounds of the trial; the workflow's clock replays.
           if (verdict.reset) resets[trial.id] = Date.now();
@@ -319,32 +322,47 @@ export class TrialPool {
     }
   }
 
-  /** Waits for an operator or the clock, which a pause stops. */
-  private async park(trial: string, parking: Parking): Promise<Verdict> {
+  /** Waits for an operator or the clock, which a pause stops. `failed`: what is noted of a trial that fails for good. */
+  private async park(trial: string, parking: Parking, failed: FailedTrial): Promise<Again | 'failed' | 'unfinished'> {
     const { reason, attempts, milliseconds } = parking;
     delete this.moving[trial];
-    const parked: Parked = { reason, attempts, expires: null, verdict: null };
+    let resolve: () => void = () => undefined;
+    const done = new Promise<void>((resolved) => (resolve = resolved));
+    const parked: Parked = { reason, attempts, expires: null, verdict: null, done };
     this.parked.set(trial, parked);
-    let left = milliseconds;
     try {
-      while (left > 0 && parked.verdict === null && !this.ending) {
-        if (this.control.paused) {
-          parked.expires = null;
-          await condition(() => parked.verdict !== null || !this.control.paused || this.ending);
-          continue;
-        }
-        const since = Date.now();
-        parked.expires = since + left;
-        await condition(() => parked.verdict !== null || this.control.paused || this.ending, left, {
-          summary: `${trial} is parked`,
-        });
-        left -= Date.now() - since;
+      const left = await this.waitParked(trial, parked, milliseconds).finally(() => this.parked.delete(trial));
+      const { verdict } = parked;
+      if (this.suspended && verdict === null && left > 0) {
+        this.moving[trial] = { ...parking, milliseconds: left };
+        return 'unfinished';
       }
+      if (this.control.stopped) return 'unfinished';
+      if (verdict?.again) return verdict;
+      if (!this.options.late) await noteFailed(this.spec.name, this.identity, failed);
+      return 'failed';
     } finally {
-      this.parked.delete(trial);
+      resolve();
     }
-    if (this.suspended && parked.verdict === null && left > 0) this.moving[trial] = { ...parking, milliseconds: left };
-    return parked.verdict ?? { again: false, reset: false };
+  }
+
+  /** Gives the milliseconds that were left when somebody decided. */
+  private async waitParked(trial: string, parked: Parked, milliseconds: number): Promise<number> {
+    let left = milliseconds;
+    while (left > 0 && parked.verdict === null && !this.ending) {
+      if (this.control.paused) {
+        parked.expires = null;
+        await condition(() => parked.verdict !== null || !this.control.paused || this.ending);
+        continue;
+      }
+      const since = Date.now();
+      parked.expires = since + left;
+      await condition(() => parked.verdict !== null || this.control.paused || this.ending, left, {
+        summary: `${trial} is parked`,
+      });
+      left -= Date.now() - since;
+    }
+    return left;
   }
 
   /** Gives the slot away while a trial that failed waits: others may start in its place. */

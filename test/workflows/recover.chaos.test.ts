@@ -126,10 +126,11 @@ describe('a study whose server has lost its database', function () {
       await sleep(200);
     }
     const dropped = await cluster.everband('drop', one.name, 'b0-t000');
+    // Kept before it is confirmed.
     assert.match(dropped.out, /b0-t000 is dropped/, dropped.err);
+    assert.equal(readdirSync(path.join(folderOf(one), 'failed')).length, 1);
     assert.equal((await cluster.everband('parallelism', one.name, '2')).code, 0);
     assert.equal((await cluster.everband('pause', one.name)).code, 0);
-    await until('the drop is kept', () => existsSync(path.join(folderOf(one), 'failed')));
     // It must not be mended by what was missing coming back.
     writeFileSync(flag, '');
     await cluster.loseDatabase();
@@ -187,11 +188,14 @@ describe('a study whose server has lost its database', function () {
       await cluster.worker(['train'], 4);
       await cluster.begin(one);
       await until('the first round', () => filesOf(one).includes('b2-r0.json'));
+      // So that it has not ended by the time that anybody asks.
+      assert.equal((await cluster.everband('pause', one.name)).code, 0);
       for (const role of ['orchestrate', 'predict', 'train']) await cluster.workerOf(cli, there, [role]);
       const { code, err } = await takenUpThere();
       assert.equal(code, 1);
       assert.ok(err.includes(`study elsewhere still runs at ${address}, namespace default`), err);
       // At the first server it goes on as if nobody had asked.
+      assert.equal((await cluster.everband('resume', one.name)).code, 0);
       await cluster.result(one);
       assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, segmentOf)));
     } finally {
