@@ -24,8 +24,7 @@ const slow = (name: string, more: object = {}) =>
 describe('a study whose server has lost its database', function () {
   this.timeout(180_000);
   const cluster = new Cluster();
-  let address: string;
-  before(async () => ({ address } = await cluster.start()));
+  before(() => cluster.start());
   after(() => cluster.end());
 
   const orchestrator = () => cluster.worker(['orchestrate', 'predict']);
@@ -179,6 +178,8 @@ describe('a study whose server has lost its database', function () {
   it('is not taken up at another server while it still runs at the first', async () => {
     const one = slow('elsewhere');
     const other = new Cluster();
+    // It runs, at another port than before its database was lost.
+    const { address } = await cluster.start();
     const there = { TEMPORAL_ADDRESS: (await other.start()).address };
     const takenUpThere = () => {
       return runCommand(cli, ['start', '--recover', one.name], { env: { ...cluster.environment, ...there } });
