@@ -124,12 +124,19 @@ describe('a study whose server has lost its database', function () {
       if (/b0-t000 after 1 attempts/.test((await cluster.everband('status', one.name)).out)) break;
       await sleep(200);
     }
-    const dropped = await cluster.everband('drop', one.name, 'b0-t000');
-    // Kept before it is confirmed.
-    assert.match(dropped.out, /b0-t000 is dropped/, dropped.err);
-    assert.equal(readdirSync(path.join(folderOf(one), 'failed')).length, 1);
     assert.equal((await cluster.everband('parallelism', one.name, '2')).code, 0);
     assert.equal((await cluster.everband('pause', one.name)).code, 0);
+    // As long as it cannot be kept, it is not confirmed.
+    const notes = path.join(folderOf(one), 'failed');
+    writeFileSync(notes, '');
+    let confirmed = false;
+    const drop = cluster.everband('drop', one.name, 'b0-t000').finally(() => (confirmed = true));
+    await sleep(4000);
+    assert.equal(confirmed, false);
+    rmSync(notes);
+    const dropped = await drop;
+    assert.match(dropped.out, /b0-t000 is dropped/, dropped.err);
+    assert.equal(readdirSync(notes).length, 1);
     // It must not be mended by what was missing coming back.
     writeFileSync(flag, '');
     await cluster.loseDatabase();
