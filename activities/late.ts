@@ -47,12 +47,12 @@ export function createLateActivities(stateDir: string): LateActivities {
       return { study, identity, trial, number, round, reset, queue, goesOn: goesOn !== null, rungs };
     },
 
-    async lateVerdict(study, trial, round, value) {
+    async lateVerdict(study, trial, round, came) {
       // First, for the study may end meanwhile.
       const ended = hasEnded(study);
       const record = readRecord(stateDir, study);
       if (!record) throw ApplicationFailure.retryable(`there is no record of study ${study}`);
-      return lateVerdict(record, trial, round, value, ended);
+      return lateVerdict(record, trial, round, came, ended);
     },
 
     async recordLate({ identity, number }, { study, trial }, retry) {

@@ -6,6 +6,7 @@ import { oneByOne, type KeptGroup } from '../core/engine/material.js';
 import type { Group, TrainTask } from '../core/engine/work.js';
 import { segmentOf, type Recorded } from '../core/fold.js';
 import { lateView } from '../core/late.js';
+import { namedMetrics } from '../core/metrics.js';
 import { canonicalJson, digestOf } from '../core/record.js';
 import { takeUp, type GoingOn, type Remains } from '../core/recover.js';
 import type { Study } from '../core/study.js';
@@ -196,14 +197,14 @@ class StudyRemains implements Recorded {
     const kept = this.byId.get(group.id);
     const outcome = kept?.outcomes.find(({ id }) => id === task.trial);
     if (kept && outcome) {
-      const { values, end, nonFinite, reason } = outcome;
+      const { end, nonFinite, reason } = outcome;
       const ends: SegmentOutcome =
         end === 'diverged'
-          ? { outcome: 'diverged', values, nonFinite: nonFinite ?? 'nan' }
+          ? { outcome: 'diverged', values: [], nonFinite: nonFinite ?? 'nan' }
           : end === 'failed'
-            ? { outcome: 'failed', values, reason: reason ?? '' }
-            : { outcome: 'unfinished', values };
-      return segmentOf(task, { base: kept.from, values, end: ends });
+            ? { outcome: 'failed', values: [], reason: reason ?? '' }
+            : { outcome: 'unfinished', values: [] };
+      return segmentOf(task, { base: kept.from, curve: outcome, end: ends });
     }
     return oneByOne(this.study) ? this.told(group, task) : null;
   }
@@ -226,9 +227,10 @@ class StudyRemains implements Recorded {
     if (failed) return failed.outcome;
     const scope = this.scope(group, task);
     if (scope === null) return null;
-    const { base, values, nonFinite } = readKnown(scope);
+    const known = readKnown(scope);
+    const { base, values, nonFinite } = known;
     if (base + values.length < task.from) return null;
-    return segmentOf(task, { base, values, end: nonFinite && { outcome: 'diverged', values: [], nonFinite } });
+    return segmentOf(task, { base, curve: known, end: nonFinite && { outcome: 'diverged', values: [], nonFinite } });
   }
 
   /** Whether others can start from the checkpoint of a trial where they may. */
@@ -242,9 +244,10 @@ class StudyRemains implements Recorded {
     const { stateDir, study, identity } = this;
     const drawn = this.trials.get(task.trial);
     if (!drawn || study.trainer.type === 'replay') return null;
-    const { metric } = study.objective;
-    const source = sourceOf(group, task);
-    return { stateDir, study: study.name, identity, trial: configured(group, drawn), metric, from: task.from, source };
+    return {
+      ...{ stateDir, study: study.name, identity, trial: configured(group, drawn), from: task.from },
+      ...{ metric: study.objective.metric, metrics: namedMetrics(study), source: sourceOf(group, task) },
+    };
   }
 
   /** Whoever goes on must find what it had trained. */

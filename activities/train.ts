@@ -3,12 +3,13 @@ import { createWriteStream, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { finished } from 'node:stream/promises';
 import { ApplicationFailure, Context } from '@temporalio/activity';
+import { cut, noEpochs, type Curve } from '../core/curve.js';
 import type { CommandTrainer, ModuleTrainer, ReplayTrainer } from '../core/study.js';
 import { claimTrial, TooManyLossesError } from '../trainers/checkpoints.js';
 import { EpochBoundError } from '../trainers/epoch-log.js';
 import { CheckpointError, holdCheckpoint } from '../trainers/held.js';
 import { enterStudy, FencedError, folderName, studyFolder } from '../trainers/identity.js';
-import { readKnown, type CheckpointScope, type KnownValues } from '../trainers/line.js';
+import { readKnown, type CheckpointScope, type KnownCurve } from '../trainers/line.js';
 import { ProcessPool, type Lease } from '../trainers/process-pool.js';
 import { readTable, replayed } from '../trainers/replay.js';
 import { runSegment, settle, StopSwitch, TrainerFailure, type SegmentOptions } from '../trainers/segment.js';
@@ -74,11 +75,11 @@ export function createTrainActivities({ stateDir, slots, gpus }: TrainActivities
 
 function checkInput(input: TrainSegmentInput): void {
   const version: unknown = input?.schemaVersion;
-  if (version !== 2 && version !== 3) {
+  if (version !== 2 && version !== 3 && version !== 4) {
     // Workers are updated one after the other: one that reads it may be the next to be asked.
     const seconds = Math.min(30, 2 ** (Context.current().info.attempt - 1));
     throw ApplicationFailure.create({
-      message: `this worker reads schemaVersion 2 and 3, the request has ${String(version)}; update the older of the two`,
+      message: `this worker reads schemaVersion 2, 3 and 4, the request has ${String(version)}; update the older of the two`,
       type: failureTypes.unsupportedSchema,
       nonRetryable: false,
       nextRetryDelay: seconds * 1000,
@@ -102,8 +103,13 @@ function checkInput(input: TrainSegmentInput): void {
       `source.epoch must be "from" with schemaVersion 2, which is ${from}; the request has ${source.epoch}`
     );
   }
-  if (input.schemaVersion === 3 && !Number.isSafeInteger(input.shift)) {
+  if (input.schemaVersion !== 2 && !Number.isSafeInteger(input.shift)) {
     throw invalid(`shift must be a whole number, the request has ${JSON.stringify(input.shift)}`);
+  }
+  if (input.schemaVersion === 4) {
+    const { metrics } = input;
+    const names = Array.isArray(metrics) && metrics.length > 0 && metrics.every((name) => typeof name === 'string');
+    if (!names) throw invalid(`metrics must be a list of names, the request has ${JSON.stringify(metrics)}`);
   }
 }
 
@@ -141,12 +147,13 @@ interface Supervision {
 
 async function superviseSegment({ pool, stateDir, input, trainer, beats }: Supervision): Promise<TrainSegmentResult> {
   const { study, identity, trial, metric, from, to, training, source, hold, reset } = input;
+  const metrics = input.schemaVersion === 4 ? input.metrics : undefined;
   const context = Context.current();
   await enterStudy(studyFolder(stateDir, study), identity, context.info.scheduledTimestampMs);
   const place = { stateDir, study, identity };
-  const scope: CheckpointScope = { ...place, trial, metric, from, source, reset };
+  const scope: CheckpointScope = { ...place, trial, metric, metrics, from, source, reset };
   /** What the segment came to; null when that is not known yet. */
-  const answer = async (known: KnownValues): Promise<TrainSegmentResult | null> => {
+  const answer = async (known: KnownCurve): Promise<TrainSegmentResult | null> => {
     const result = answerOf(known, from, to);
     if (hold && result?.outcome === 'completed') await holdCheckpoint(place, trial.id, to);
     return result;
@@ -181,11 +188,12 @@ async function superviseSegment({ pool, stateDir, input, trainer, beats }: Super
       log.write(`--- attempt ${claim.claim}: epochs ${resume + 1} to ${to}, ${claim.start?.path ?? 'no checkpoint'}\n`);
       if (context.cancellationSignal.aborted) onCancelled();
       // A trainer that starts from nothing counts from nothing.
-      const shift = claim.start && input.schemaVersion === 3 ? input.shift : 0;
+      const shift = claim.start && input.schemaVersion !== 2 ? input.shift : 0;
       const options: SegmentOptions = {
         ...{ process, reused, claim, stop, shift },
         request: {
           ...{ everband: 1, study, trial: trial.id, config: trial.config, seed: trial.seed, metric },
+          ...(metrics ? { metrics } : {}),
           ...{
             from: resume + shift,
             to: to + shift,
@@ -226,10 +234,7 @@ async function superviseSegment({ pool, stateDir, input, trainer, beats }: Super
         await process.exited;
         await claim.release();
         const tail = process.stderrTail;
-        throw trialFailed(
-          error.message + (tail === '' ? '' : `\n${tail}`),
-          claim.known.values.slice(from - claim.known.base)
-        );
+        throw trialFailed(error.message + (tail === '' ? '' : `\n${tail}`), cut(claim.known, from - claim.known.base));
       }
     }
   } finally {
@@ -246,9 +251,10 @@ function trainersFault(error: unknown): error is Error {
 }
 
 /** What is known already, if it covers the segment. */
-function answerOf({ base, values, nonFinite }: KnownValues, from: number, to: number): TrainSegmentResult | null {
-  if (base + values.length >= to) return { outcome: 'completed', values: values.slice(from - base, to - base) };
-  if (nonFinite !== null) return { outcome: 'diverged', values: values.slice(from - base), nonFinite };
+function answerOf(known: KnownCurve, from: number, to: number): TrainSegmentResult | null {
+  const { base, values, nonFinite } = known;
+  if (base + values.length >= to) return { outcome: 'completed', ...cut(known, from - base, to - base) };
+  if (nonFinite !== null) return { outcome: 'diverged', ...cut(known, from - base), nonFinite };
   return null;
 }
 
@@ -313,7 +319,7 @@ function openLog(
   };
 }
 
-/** `values`: of the epochs after `from` that it trained before. */
-function trialFailed(message: string, values: readonly number[] = []): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, failureTypes.trialFailed, values);
+/** `curve`: of the epochs after `from` that it trained before. */
+function trialFailed(message: string, { values, metrics }: Curve = noEpochs): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message, failureTypes.trialFailed, values, ...(metrics ? [metrics] : []));
 }

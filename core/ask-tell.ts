@@ -3,11 +3,13 @@
  * (core/engine/study-run.ts) whose training is left to whoever asks, so every decision is the same, too.
  */
 import { assembleRecord } from './assemble.js';
+import { cut, type Curve } from './curve.js';
 import { defineStudy, type StudyInput } from './define-study.js';
 import { configured, sourceOf } from './engine/exploits.js';
 import { StudyRun, type Assignment } from './engine/study-run.js';
 import type { PredictTask, TrainTask } from './engine/work.js';
 import { Drawn } from './in-memory.js';
+import { curveProblem, namedMetrics } from './metrics.js';
 import { predict } from './predictors/predict.js';
 import type { PredictionAnswer, PredictionRequest } from './predictors/request.js';
 import type { StudyRecord } from './record.js';
@@ -34,10 +36,9 @@ export interface Job {
   readonly shift?: number;
 }
 
-/** The trial failed for good; `values` are those of the epochs before. */
-export interface Failed {
+/** The trial failed for good; the curve is that of the epochs before. */
+export interface Failed extends Partial<Curve> {
   readonly failed: string;
-  readonly values?: readonly number[];
 }
 
 /** What happened to a study; plain JSON, to be kept and given back to {@link createStudy}. */
@@ -138,14 +139,15 @@ export class AskTell {
 
   /**
    * Takes in how a job ended: the metric after each epoch from `from + 1` to `to`, or up to one that is no finite number
-   * (the trial diverged and ends there), or why it failed for good. Resolves when the decisions that follow are made.
-   * @throws RangeError for a job that is not out, or another number of values
+   * (the trial diverged and ends there), or why it failed for good. Where the study names further metrics, they come with
+   * it, as many numbers of each. Resolves when the decisions that follow are made.
+   * @throws RangeError for a job that is not out, another number of values, or metrics that are missing
    */
-  tell(job: Pick<Job, 'trial' | 'from'>, result: readonly number[] | Failed): Promise<void> {
+  tell(job: Pick<Job, 'trial' | 'from'>, result: readonly number[] | Curve | Failed): Promise<void> {
     return this.inTurn(() => {
       const assignment = this.asked.get(keyOf(job.trial, job.from));
       if (!assignment) throw new RangeError(`no job of trial ${job.trial} from epoch ${job.from} is out`);
-      this.take(assignment, outcomeOf(assignment.task, result));
+      this.take(assignment, outcomeOf(assignment.task, result, namedMetrics(this.study)));
     });
   }
 
@@ -257,9 +259,14 @@ function keyOf(trial: string, from: number): string {
   return `${trial}@${from}`;
 }
 
-function outcomeOf({ trial, from, to }: TrainTask, result: readonly number[] | Failed): SegmentOutcome {
+function outcomeOf(
+  { trial, from, to }: TrainTask,
+  result: readonly number[] | Curve | Failed,
+  names: readonly string[]
+): SegmentOutcome {
   const failed = 'failed' in result ? result.failed : null;
-  const values = 'failed' in result ? (result.values ?? []) : result;
+  const told = Array.isArray(result) ? { values: result as readonly number[] } : (result as Partial<Curve>);
+  const { values = [], metrics } = told;
   const bad = values.findIndex((value) => !Number.isFinite(value));
   const fits = bad === -1 && failed === null ? values.length === to - from : values.length <= to - from;
   if (!fits) {
@@ -267,12 +274,19 @@ function outcomeOf({ trial, from, to }: TrainTask, result: readonly number[] | F
       `trial ${trial} trains from epoch ${from} to ${to}: ${to - from} values, not ${values.length}`
     );
   }
+  const problem = curveProblem({ values, metrics }, names);
+  if (problem !== null) throw new RangeError(`what is told of trial ${trial} ${problem}`);
+  const curve = cut({ values, metrics: metrics && finite(metrics) }, 0);
   if (bad !== -1) {
-    return { outcome: 'diverged', values: values.slice(0, bad), nonFinite: looks(values[bad] as number) };
+    return { outcome: 'diverged', ...cut(curve, 0, bad), nonFinite: looks(values[bad] as number) };
   }
-  return failed === null
-    ? { outcome: 'completed', values: [...values] }
-    : { outcome: 'failed', values: [...values], reason: failed };
+  return failed === null ? { outcome: 'completed', ...curve } : { outcome: 'failed', ...curve, reason: failed };
+}
+
+/** The same with null for what is no finite number. */
+function finite(metrics: NonNullable<Curve['metrics']>): Curve['metrics'] {
+  const known = (number: number | null) => (number !== null && Number.isFinite(number) ? number : null);
+  return Object.fromEntries(Object.entries(metrics).map(([name, numbers]) => [name, numbers.map(known)]));
 }
 
 function looks(value: number): NonFinite {

@@ -1,5 +1,6 @@
 /** Puts the canonical record together from what was proposed, what each closed group came to, and the log. */
-import { better } from './engine/best.js';
+import { cut, epochAt, GrowingCurve, numbersAt } from './curve.js';
+import { better, resultOf } from './engine/best.js';
 import { merged, type Decision } from './engine/decision.js';
 import { parseEntry } from './engine/log.js';
 import { oneByOne, type KeptGroup, type Material } from './engine/material.js';
@@ -42,7 +43,9 @@ export function assembleRecord(study: Study, material: Material, ended: Ended | 
     brackets.push({ id: bracket.id, iteration: bracket.iteration, s: bracket.s, rounds });
     for (const round of rounds) {
       const first = round.ranking[0];
-      if (first) best = better(study.objective, best, { ...first, budget: round.to });
+      const outcome = first && lastBy.get(first.trial)?.find((one) => one.round === round.index)?.outcome;
+      const metrics = outcome && numbersAt(outcome, outcome.values.length - 1);
+      if (first) best = better(study.objective, best, { ...first, budget: round.to, ...(metrics ? { metrics } : {}) });
     }
     const promoted = rounds.map((round) => new Set(round.promoted));
     for (const trial of own.sort((a, b) => a.index - b.index)) {
@@ -159,11 +162,15 @@ function roundsOf(
   const rounds = bracket.rounds.map((round): RoundRecord => {
     const groups = groupsBy.get(`${bracket.id} ${round.index}`) ?? [];
     const outcomes = groups.flatMap((group) => group.outcomes).sort((a, b) => a.index - b.index);
-    const value = (outcome: Outcome) => outcome.values.at(-1) as number;
     const ranking = outcomes
-      .filter(({ end }) => end === 'rung')
-      .sort((a, b) => mode.loss(value(a)) - mode.loss(value(b)) || a.index - b.index)
-      .map((outcome) => ({ trial: outcome.id, value: value(outcome) }));
+      .flatMap((outcome) => {
+        const last = outcome.end === 'rung' ? epochAt(outcome, outcome.values.length - 1) : null;
+        if (last === null) return [];
+        const { id: trial, index } = outcome;
+        return [{ trial, index, value: last.value, result: resultOf(study.objective, last) }];
+      })
+      .sort((a, b) => mode.compare(a.result, b.result) || a.index - b.index)
+      .map(({ trial, value }) => ({ trial, value }));
     const promoted = started
       ? outcomes.filter((outcome) => wentOn(outcome, round.index)).map(({ id }) => id)
       : groups.flatMap(({ id }) => (material.promotions.get(id) ?? []).map((index) => trialId(bracket.id, index)));
@@ -205,7 +212,9 @@ function trialRecord(
   promoted: readonly ReadonlySet<string>[],
   planned: number
 ): TrialRecord {
-  const values = outcomes.flatMap(({ outcome }) => outcome.values);
+  const whole = new GrowingCurve();
+  for (const { outcome } of outcomes) whole.add(outcome);
+  const curve = cut(whole, 0);
   const last = outcomes.at(-1);
   const fate = last ? fateOf(last.outcome, last.round, promoted, planned) : 'unfinished';
   return {
@@ -214,9 +223,9 @@ function trialRecord(
     index: trial.index,
     config: trial.config,
     seed: trial.seed,
-    values,
+    ...curve,
     fate,
-    ...(last?.outcome.end === 'diverged' ? { divergedAt: values.length + 1 } : {}),
+    ...(last?.outcome.end === 'diverged' ? { divergedAt: curve.values.length + 1 } : {}),
     ...(last?.outcome.nonFinite === undefined ? {} : { nonFinite: last.outcome.nonFinite }),
     ...(last?.outcome.reason === undefined ? {} : { reason: last.outcome.reason }),
   };

@@ -146,7 +146,7 @@ class RecordedStudy implements Recorded {
   segment(_group: Group, task: TrainTask): SegmentOutcome | null {
     const trial = this.trials.get(task.trial);
     if (!trial) throw new RangeError(`trial ${task.trial} is needed and is not in the record`);
-    return segmentOf(task, { base: 0, values: trial.values, end: endOf(trial) });
+    return segmentOf(task, { base: 0, curve: trial, end: endOf(trial) });
   }
 
   answers(group: string): readonly PredictionAnswer[] {

@@ -2,6 +2,7 @@
  * Fills in a study's defaults where the schema of study files cannot run: in a browser, or in a loop of one's own. The
  * defaults and rules are those that every scheduler, sampler, pruner and predictor declares (core/options.ts).
  */
+import { objectiveWith } from './objectives/index.js';
 import { filled, problemOf, type Option } from './options.js';
 import { predictorOf, predictors, type PredictorSettings } from './predictors/index.js';
 import { prunerOf, pruners, type PrunerSettings } from './pruners/index.js';
@@ -75,8 +76,9 @@ export function defineStudy(input: StudyInput): Study {
   const scheduler = settingsOf('scheduler', input.scheduler, schedulers, (given) =>
     schedulerOf(given as SchedulerSettings)
   ) as SchedulerSettings;
-  const parts = { scheduler, sampler: sampler as SamplerSettings, pruner, limits };
-  for (const { path, value, rule } of refusals(parts)) {
+  const { objective, refusals: wrong } = objectiveWith(input.objective ?? {});
+  const parts = { scheduler, sampler: sampler as SamplerSettings, pruner, limits, objective };
+  for (const { path, value, rule } of [...wrong, ...refusals(parts)]) {
     throw new RangeError(`${path} is ${JSON.stringify(value)}: ${rule}`);
   }
   const definition = schedulerOf(scheduler);
@@ -88,7 +90,7 @@ export function defineStudy(input: StudyInput): Study {
     schemaVersion: 1,
     name,
     seed,
-    objective: { metric: 'loss', mode: 'minimise', ...input.objective },
+    objective,
     space: spaceOf(input.space ?? {}),
     sampler: sampler as SamplerSettings,
     scheduler,

@@ -1,5 +1,6 @@
 /** How one trial draws its configuration without learning from results: at random, by Sobol, from a grid or a table. */
 import type { Observation } from './engine/memory.js';
+import type { Objective } from './objectives/index.js';
 import { stream } from './rng.js';
 import { sobolSequence } from './sobol.js';
 import { configAt, configKey, drawConfig, gridOf, inOrder } from './space.js';
@@ -10,6 +11,7 @@ export interface DrawGround {
   /** 32-bit unsigned. */
   readonly seed: number;
   readonly space: SearchSpace;
+  readonly objective: Objective;
   /** Configurations the first trials take. */
   readonly tryFirst: readonly Config[];
 }

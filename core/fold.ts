@@ -2,6 +2,7 @@
  * Folds a study again from what was recorded of it: its scheduler is told what was drawn, reported and answered, and
  * decides anew. An audit compares what follows with a record; a recovery goes on from it.
  */
+import { cut, type Curve } from './curve.js';
 import { parseEntry } from './engine/log.js';
 import { taskKey } from './engine/group-run.js';
 import { StudyRun, type Assignment } from './engine/study-run.js';
@@ -164,17 +165,17 @@ export class Fold {
     const whole = this.recorded.segment(group, task as TrainTask);
     // What a halted trial had trained beyond what was told is not in the record.
     if (whole?.outcome !== 'completed' || epoch >= to) return whole;
-    return { outcome: 'unfinished', values: whole.values.slice(0, epoch - from) };
+    return { outcome: 'unfinished', ...cut(whole, 0, epoch - from) };
   }
 }
 
 /** The part of what a trial came to between two epochs; null where it did not come so far and nothing says why. */
 export function segmentOf(
   { from, to }: Pick<TrainTask, 'from' | 'to'>,
-  /** Values from epoch `base + 1`, and how they ended where they end before `to`. */
-  { base, values, end }: { base: number; values: readonly number[]; end: SegmentOutcome | null }
+  /** The curve from epoch `base + 1`, and how it ended where it ends before `to`. */
+  { base, curve, end }: { base: number; curve: Curve; end: SegmentOutcome | null }
 ): SegmentOutcome | null {
-  const own = values.slice(from - base, to - base);
-  if (own.length === to - from) return { outcome: 'completed', values: own };
-  return end && { ...end, values: own };
+  const own = cut(curve, from - base, to - base);
+  if (own.values.length === to - from) return { outcome: 'completed', ...own };
+  return end && { ...end, ...own };
 }

@@ -15,6 +15,7 @@ export { defineStudy, type ParameterInput, type StudyInput } from './define-stud
 
 export { runInMemory, type InMemoryEffects } from './in-memory.js';
 export { createSampler, type Proposer } from './sampler.js';
+export type { Curve, EpochNumbers, Numbers } from './curve.js';
 export type { Observation } from './engine/memory.js';
 export type { Proposal, ProposalRequest } from './engine/propose.js';
 export { predict } from './predictors/predict.js';

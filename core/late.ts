@@ -3,9 +3,11 @@
  * stays; at each rung the trial is compared with those that were promoted there.
  */
 import type { Finding } from './audit.js';
-import { better } from './engine/best.js';
+import { epochAt, numbersAt, type Curve, type EpochNumbers } from './curve.js';
+import { better, resultOf } from './engine/best.js';
 import { oneByOne } from './engine/material.js';
 import type { Best } from './engine/scheduler.js';
+import type { Result } from './objectives/definition.js';
 import { modeOf } from './objectives/index.js';
 import { canonicalJson, digestOf, type Digest, type StudyRecord, type TrialRecord } from './record.js';
 import { planOf, type Study } from './study.js';
@@ -17,13 +19,11 @@ import type { NonFinite } from './trial.js';
  */
 export type LateVerdict = 'promoted' | 'outranked' | 'unranked' | 'completed';
 
-/** A late trial's way to one rung. */
-export interface LateRung {
+/** A late trial's way to one rung, with the curve of its epochs from `from + 1`. */
+export interface LateRung extends Curve {
   readonly round: number;
   readonly from: number;
   readonly to: number;
-  /** The metric of its epochs from `from + 1`. */
-  readonly values: readonly number[];
   readonly end: 'rung' | 'diverged' | 'failed' | 'unfinished';
   /** Only at the rung; null while that is not decided. */
   readonly became: LateVerdict | null;
@@ -100,7 +100,7 @@ export function lateSpan(
 }
 
 /**
- * What becomes of a late trial that came to the rung of `round` with `value`. `ended`: whether the study has. Null: that
+ * What becomes of a late trial that came to the rung of `round` with the numbers `came`. `ended`: whether the study has. Null: that
  * is not decided yet. Where trials come to rungs one by one, the worst that was promoted is never replaced by a better
  * one, so that who ranks before it is promoted at once.
  */
@@ -108,7 +108,7 @@ export function lateVerdict(
   record: Decided,
   trial: Pick<TrialRecord, 'bracket' | 'index'>,
   round: number,
-  value: number,
+  came: EpochNumbers,
   ended: boolean
 ): LateVerdict | null {
   if (round >= ladderOf(record, trial.bracket).length - 1) return 'completed';
@@ -116,24 +116,26 @@ export function lateVerdict(
   const known = closed !== undefined && closed.trials.length > 0;
   if (!known) return ended ? 'unranked' : null;
   const worst = worstPromoted(record, closed);
-  const { loss } = modeOf(record.objective);
-  const before =
-    worst !== null &&
-    (loss(value) < loss(worst.value) || (loss(value) === loss(worst.value) && trial.index < worst.index));
-  if (before) return 'promoted';
+  const { objective } = record;
+  const result = resultOf(objective, came);
+  if (worst !== null && (modeOf(objective).compare(result, worst.result) || trial.index - worst.index) < 0) {
+    return 'promoted';
+  }
   if (!ended && oneByOne(record)) return null;
   return worst === null ? 'unranked' : 'outranked';
 }
 
 /** The last of a ranking that went on; null where nobody did. */
 function worstPromoted(
-  { trials }: Decided,
-  { ranking, promoted }: Decided['brackets'][number]['rounds'][number]
-): { readonly index: number; readonly value: number } | null {
+  { trials, objective }: Decided,
+  { ranking, promoted, to }: Decided['brackets'][number]['rounds'][number]
+): { readonly index: number; readonly result: Result } | null {
   const went = new Set(promoted);
   const worst = ranking.findLast(({ trial }) => went.has(trial));
   const own = worst && trials.find(({ id }) => id === worst.trial);
-  return own ? { index: own.index, value: worst.value } : null;
+  if (!own) return null;
+  const metrics = numbersAt(own, to - 1);
+  return { index: own.index, result: resultOf(objective, { value: worst.value, ...(metrics ? { metrics } : {}) }) };
 }
 
 /** Where a late retry begins. */
@@ -229,12 +231,13 @@ export function bestWithLate(
   const rungs = lates.flatMap(({ trial, retries }) =>
     retries.flatMap(({ rungs: own }) => own.map((rung) => ({ trial, rung })))
   );
-  const first = decided && { trial: decided.trial, value: decided.value, budget: decided.budget };
+  const first = decided && {
+    ...{ trial: decided.trial, value: decided.value, budget: decided.budget },
+    ...(decided.metrics ? { metrics: decided.metrics } : {}),
+  };
   return rungs.reduce<Best | null>((best, { trial, rung }) => {
-    const value = rung.values.at(-1);
-    return rung.end === 'rung' && value !== undefined
-      ? better(objective, best, { trial, value, budget: rung.to })
-      : best;
+    const came = rung.end === 'rung' ? epochAt(rung, rung.values.length - 1) : null;
+    return came ? better(objective, best, { trial, ...came, budget: rung.to }) : best;
   }, first);
 }
 
@@ -259,9 +262,8 @@ export function auditLate(record: StudyRecord, late: LateRecord): Finding[] {
         findings.push({ of, says: `The late retry of ${late.trial} has a round ${rung.round} that does not follow.` });
         break;
       }
-      const value = rung.values[rung.to - rung.from - 1];
-      const became =
-        rung.end === 'rung' && value !== undefined ? lateVerdict(record, trial, rung.round, value, true) : null;
+      const came = rung.end === 'rung' ? epochAt(rung, rung.to - rung.from - 1) : null;
+      const became = came && lateVerdict(record, trial, rung.round, came, true);
       const open = rung.end === 'rung' && rung.became === null;
       if (!open && became !== rung.became) {
         const says =

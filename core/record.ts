@@ -4,6 +4,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { cut, type Curve, type Numbers } from './curve.js';
 import type { Ended } from './engine/work.js';
 import type { Config, Study } from './study.js';
 import type { PredictionAnswer } from './predictors/request.js';
@@ -27,18 +28,14 @@ export interface ScheduleStep {
   readonly config: Config;
 }
 
-export interface TrialRecord {
+/** Its curve is always what the trial itself trained: epochs before an exploit are its own too, and not its donor's. */
+export interface TrialRecord extends Curve {
   readonly id: string;
   readonly bracket: string;
   readonly index: number;
   /** As it was drawn. */
   readonly config: Config;
   readonly seed: number;
-  /**
-   * The metric after each finished epoch, exact; `values[e - 1]` is epoch e. A non-finite value is not in it. Always
-   * what the trial itself trained: those before an exploit are its own too, and not its donor's.
-   */
-  readonly values: readonly number[];
   readonly fate: Fate;
   /** Epoch that gave a non-finite value, which counts as trained; only for `diverged`. */
   readonly divergedAt?: number;
@@ -119,6 +116,8 @@ export interface StudyResult {
     readonly schedule?: readonly ScheduleStep[];
     /** The metric at `budget`. */
     readonly value: number;
+    /** The further metrics that the study names, there; absent: it names none. */
+    readonly metrics?: Numbers;
     /** R, or the largest budget reached when none reached R. */
     readonly budget: number;
     readonly reachedMaxBudget: boolean;
@@ -188,10 +187,15 @@ export function digestsOf(record: Omit<StudyRecord, 'digests'>): Digest[] {
     last = digestOf(`${last}\n${of}\n${canonicalJson(content)}`);
     digests.push({ of, sha256: last });
   };
-  const values = new Map(record.trials.map((trial) => [trial.id, trial.values]));
+  const trials = new Map(record.trials.map((trial) => [trial.id, trial]));
+  const curveIn = (trial: TrialRecord | undefined, from: number, to: number) => {
+    if (!trial) return [];
+    const own = cut(trial, from, to);
+    return own.metrics ? own : own.values;
+  };
   for (const { id, rounds } of record.brackets) {
     for (const round of rounds) {
-      const curves = round.trials.map((trial) => values.get(trial)?.slice(round.from, round.to) ?? []);
+      const curves = round.trials.map((trial) => curveIn(trials.get(trial), round.from, round.to));
       link(`${id}-r${round.index}`, { round, curves });
     }
   }

@@ -1,5 +1,7 @@
 /** What the parts of a study refuse of each other, each by its own file. Study files and `defineStudy` both ask here. */
 import type { Refusal } from './options.js';
+import { namedMetrics } from './metrics.js';
+import { objectiveOf } from './objectives/index.js';
 import { predictorOf } from './predictors/index.js';
 import { prunerOf } from './pruners/index.js';
 import { samplerOf, type SamplerSettings } from './samplers/index.js';
@@ -7,19 +9,50 @@ import { schedulerOf, type SchedulerSettings } from './schedulers/index.js';
 import type { Study } from './study.js';
 
 /** Parts that are wrong by themselves are left out. */
-export type Parts = { readonly [Key in 'scheduler' | 'sampler' | 'pruner' | 'limits']?: Study[Key] | undefined } & {
+export type Parts = {
+  readonly [Key in 'scheduler' | 'sampler' | 'pruner' | 'limits' | 'objective']?: Study[Key] | undefined;
+} & {
   readonly trainer?: { readonly type: string } | undefined;
 };
 
 /** Every combination that makes no sense, with the path of the key that is to be changed. */
 export function refusals(parts: Parts): Refusal[] {
-  return [...schedulerRefusals(parts), ...endRefusals(parts), ...predictorRefusalsOf(parts)];
+  return [
+    ...schedulerRefusals(parts),
+    ...endRefusals(parts),
+    ...predictorRefusalsOf(parts),
+    ...objectiveRefusals(parts),
+  ];
 }
 
-function schedulerRefusals({ scheduler, sampler, pruner, limits, trainer }: Parts): readonly Refusal[] {
+function schedulerRefusals(parts: Parts): readonly Refusal[] {
+  const { scheduler, sampler, pruner, limits, trainer } = parts;
   if (!scheduler) return [];
-  const combination = { settings: scheduler, pruner, sampler: sampler && seen(sampler, scheduler), limits, trainer };
+  const combination = {
+    ...{ settings: scheduler, pruner, sampler: sampler && seen(sampler, scheduler), limits, trainer },
+    metrics: metricsOf(parts),
+  };
   return schedulerOf(scheduler).refuse?.(combination) ?? [];
+}
+
+function metricsOf({ objective, pruner }: Parts): readonly string[] | undefined {
+  return objective && pruner && namedMetrics({ objective, pruner });
+}
+
+/** What an objective that looks at more than one metric cannot be together with. */
+function objectiveRefusals(parts: Parts): Refusal[] {
+  const { objective, pruner, trainer } = parts;
+  const refused: Refusal[] = [];
+  if (objective && pruner && objectiveOf(objective).compare && prunerOf(pruner).compares !== undefined) {
+    const rule = `must be none: the objective ${objective.mode} compares trials by more than their losses, by which alone the pruner stops them`;
+    refused.push({ path: 'pruner', value: pruner.type, rule });
+  }
+  const names = metricsOf(parts) ?? [];
+  if (trainer?.type === 'replay' && names.length > 0) {
+    const rule = `recorded curves have one metric, and objective and pruner name others: ${names.join(', ')}`;
+    refused.push({ path: 'trainer', value: trainer.type, rule });
+  }
+  return refused;
 }
 
 function seen(

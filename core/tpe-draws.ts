@@ -1,6 +1,7 @@
 /** How one trial draws its configuration with TPE: from a search space, or among the unused rows of a table. */
 import { randomDraws, rowsByKey, shuffled, type DrawGround, type DrawTrial, type Earlier } from './draws.js';
 import type { Observation } from './engine/memory.js';
+import { modeOf, type Objective } from './objectives/index.js';
 import { stream, type Stream } from './rng.js';
 import type { TpeSampler } from './samplers/tpe.js';
 import type { Config } from './settings.js';
@@ -13,7 +14,7 @@ import { spaceCube, tableCube, type PartialPoint, type Point, type UnitCube } fr
  */
 export function tpeSpaceDraws(ground: DrawGround, settings: TpeSampler): DrawTrial {
   const cube = spaceCube(ground.space);
-  const modelOf = models(settings, cube);
+  const modelOf = models(settings, cube, ground.objective);
   const atRandom = randomDraws(ground);
   return (index, earlier, observations) => {
     const random = stream(ground.seed, 'tpe', index);
@@ -33,9 +34,13 @@ export function tpeSpaceDraws(ground: DrawGround, settings: TpeSampler): DrawTri
 }
 
 /** The unused row with the largest l / g, the first on a tie; at random, the next unused one of the seeded order. */
-export function tpeTableDraws({ seed }: DrawGround, settings: TpeSampler, table: readonly Config[]): DrawTrial {
+export function tpeTableDraws(
+  { seed, objective }: DrawGround,
+  settings: TpeSampler,
+  table: readonly Config[]
+): DrawTrial {
   const cube = tableCube(table);
-  const modelOf = models(settings, cube);
+  const modelOf = models(settings, cube, objective);
   const at = shuffled(seed, table.length);
   const rowOf = rowsByKey(table);
   // A table has no inactive parameters.
@@ -62,7 +67,8 @@ export function tpeTableDraws({ seed }: DrawGround, settings: TpeSampler, table:
 }
 
 /** The model of a trial; null when it draws at random. The order of draws is fixed: that share first, then the fit. */
-function models(settings: TpeSampler, cube: UnitCube) {
+function models(settings: TpeSampler, cube: UnitCube, objective: Objective) {
+  const { compare } = modeOf(objective);
   const encoded = new Map<string, PartialPoint>();
   function pointOf(earlier: Earlier, trial: number): PartialPoint {
     const key = earlier.key(trial);
@@ -73,6 +79,6 @@ function models(settings: TpeSampler, cube: UnitCube) {
   return (earlier: Earlier, observations: readonly Observation[], random: Stream): TpeModel | null => {
     if (random.uniform() < settings.randomFraction) return null;
     const results = observations.map((one) => ({ ...one, point: pointOf(earlier, one.trial) }));
-    return fitTpe(cube.levels, results, settings, random);
+    return fitTpe(cube.levels, results, settings, random, compare);
   };
 }

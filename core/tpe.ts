@@ -3,18 +3,17 @@
  * one g of the others, at the largest budget that has enough of both. Defaults and details after HpBandSter's bohb.py.
  */
 import { density, normalReference, type Kde } from './kde.js';
+import type { Observation } from './engine/memory.js';
 import { exp } from './math.js';
+import type { Result } from './objectives/definition.js';
 import type { Stream } from './rng.js';
 import type { TpeSampler } from './samplers/tpe.js';
 import type { PartialPoint, Point } from './unit-cube.js';
 
-export interface ScoredPoint {
+export interface ScoredPoint extends Omit<Observation, 'trial'> {
   /** Global index: ties are broken by it. */
   readonly trial: number;
   readonly point: PartialPoint;
-  readonly budget: number;
-  /** Null: diverged or failed, worse than every number and never good. */
-  readonly loss: number | null;
 }
 
 export interface TpeModel {
@@ -25,19 +24,25 @@ export interface TpeModel {
 
 /**
  * Null when no budget has d + 1 good results with a loss and d + 1 others. `random` fills in the coordinates of
- * inactive parameters, first for the good points, then for the bad ones.
+ * inactive parameters, first for the good points, then for the bad ones. `compare`: the objective's. @default by loss
  */
 export function fitTpe(
   levels: readonly number[],
   results: readonly ScoredPoint[],
   settings: TpeSampler,
-  random: Stream
+  random: Stream,
+  compare: (a: Result, b: Result) => number = (a, b) => a.loss - b.loss
 ): TpeModel | null {
   const least = levels.length + 1;
   if (levels.length === 0) return null;
+  const byResult = (a: ScoredPoint, b: ScoredPoint) => {
+    if (a.loss === null || b.loss === null)
+      return Number(a.loss === null) - Number(b.loss === null) || a.trial - b.trial;
+    return compare(a as Result, b as Result) || a.trial - b.trial;
+  };
   const budgets = [...new Set(results.map((result) => result.budget))].sort((a, b) => b - a);
   for (const budget of budgets) {
-    const ranked = results.filter((result) => result.budget === budget).sort(byLoss);
+    const ranked = results.filter((result) => result.budget === budget).sort(byResult);
     const withLoss = ranked.filter((result) => result.loss !== null).length;
     // 1e-9: 0.15 * 20 must be 3 whatever its last digit.
     const share = Math.floor(settings.goodShare * ranked.length + 1e-9);
@@ -50,11 +55,6 @@ export function fitTpe(
     return { budget, good: kde(ranked.slice(0, good)), bad: kde(ranked.slice(good)) };
   }
   return null;
-}
-
-function byLoss(a: ScoredPoint, b: ScoredPoint): number {
-  if (a.loss === null || b.loss === null) return Number(a.loss === null) - Number(b.loss === null) || a.trial - b.trial;
-  return a.loss - b.loss || a.trial - b.trial;
 }
 
 /**

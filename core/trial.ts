@@ -1,4 +1,5 @@
 /** A trial's identity, configuration and what became of it. */
+import type { Curve } from './curve.js';
 import type { Config } from './study.js';
 
 /**
@@ -35,17 +36,17 @@ export interface Source {
 export type NonFinite = 'nan' | 'inf' | '-inf';
 
 /**
- * What training a trial from one budget to another came to. Values are the metric as the trainer reported it,
- * one per epoch, for the epochs `from + 1 ... from + values.length`.
+ * What training a trial from one budget to another came to, with the curve of the epochs `from + 1 ... from +
+ * values.length`.
  */
 export type SegmentOutcome =
-  | { readonly outcome: 'completed'; readonly values: readonly number[] }
+  | (Curve & { readonly outcome: 'completed' })
   /** The value after the last of `values` was not finite: the trial ends at that epoch, which counts as trained. */
-  | { readonly outcome: 'diverged'; readonly values: readonly number[]; readonly nonFinite: NonFinite }
+  | (Curve & { readonly outcome: 'diverged'; readonly nonFinite: NonFinite })
   /** Failed for good: attempts used up and dropped by hand or by the clock. */
-  | { readonly outcome: 'failed'; readonly values: readonly number[]; readonly reason: string }
+  | (Curve & { readonly outcome: 'failed'; readonly reason: string })
   /** The study was stopped before the trial got there. */
-  | { readonly outcome: 'unfinished'; readonly values: readonly number[] };
+  | (Curve & { readonly outcome: 'unfinished' });
 
 /** How a trial ended. `completed`: reached R (the bracket's last rung). `outranked`: reached a rung, not promoted. */
 export type Fate = 'completed' | 'outranked' | 'stopped' | 'diverged' | 'failed' | 'unfinished';

@@ -1,4 +1,6 @@
 /** Every trial in a row: how far it came, with what, and what its trainer reported. */
+import { epochAt } from '../core/curve.js';
+import { resultOf } from '../core/engine/best.js';
 import { modeOf } from '../core/objectives/index.js';
 import type { StudyRecord, TrialRecord } from '../core/record.js';
 import { cellOf, paramColumns, type Column } from './columns.js';
@@ -26,8 +28,11 @@ export function trialsNote(reported: ReportedByTrial): string {
 export function trialsTable(record: StudyRecord, reported: ReportedByTrial): string {
   if (record.trials.length === 0) return '<p class="quiet">No trial was proposed.</p>';
   const columns = columnsOf(record, reported);
-  const { loss } = modeOf(record.objective);
-  const better = (a: TrialRecord, b: TrialRecord) => loss(a.values.at(-1) ?? 0) - loss(b.values.at(-1) ?? 0);
+  const { compare } = modeOf(record.objective);
+  const last = (trial: TrialRecord) => {
+    return resultOf(record.objective, epochAt(trial, trial.values.length - 1) ?? { value: 0 });
+  };
+  const better = (a: TrialRecord, b: TrialRecord) => compare(last(a), last(b));
   const order = record.trials
     .map((trial, index) => ({ trial, index }))
     .sort((a, b) => b.trial.values.length - a.trial.values.length || better(a.trial, b.trial) || a.index - b.index);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
-import { modeOf } from '../core/objectives/index.js';
+import { modeOf, objectiveWith } from '../core/objectives/index.js';
 import { predictorOf } from '../core/predictors/index.js';
 import { prunerOf } from '../core/pruners/index.js';
 import type { StudyRecord } from '../core/record.js';
@@ -59,8 +59,11 @@ function csvInput(file: string, { columns, mode = 'minimise', R, eta = 3 }: Inpu
   const table = curvesOfCsv(file, columns);
   const maxBudget = R ?? table.values[0]?.length ?? 1;
   const metric = columns.replace(/[^A-Za-z0-9]+$/, '') || 'value';
+  const { objective, refusals } = objectiveWith({ metric, mode } as Partial<Objective>);
+  const [wrong] = refusals;
+  if (wrong) throw new CliError(`--mode ${mode}: ${wrong.path} ${wrong.rule}, and recorded curves have one metric`, 2);
   return {
-    setting: { objective: { metric, mode }, maxBudget, eta, file },
+    setting: { objective, maxBudget, eta, file },
     table,
     epochSeconds: null,
     workers: null,

@@ -36,6 +36,11 @@ function schemaOf(option: Option, predictor: z.ZodType): z.ZodType {
   return 'defaultWhere' in option ? described.optional() : described.default(option.default);
 }
 
+/** An option that may be left out here: its default comes later. */
+export function optional(option: Option): z.ZodType {
+  return bare(option, z.never()).describe(option.says).optional();
+}
+
 function bare(option: Option, predictor: z.ZodType): z.ZodType {
   const rule = problemOf(option, undefined) ?? '';
   switch (option.kind) {

@@ -1,14 +1,14 @@
 /** The study file: one zod schema behind YAML, JSON and TypeScript files. */
 import { z } from 'zod';
 import { predictorOption } from '../core/engine/pruner.js';
-import { objectives } from '../core/objectives/index.js';
+import { objectives, objectiveWith, type Objective } from '../core/objectives/index.js';
 import { filled, type Option } from '../core/options.js';
 import { predictorOf, predictors, type PredictorSettings } from '../core/predictors/index.js';
 import { pruners } from '../core/pruners/index.js';
 import { samplers } from '../core/samplers/index.js';
 import { schedulers } from '../core/schedulers/index.js';
 import { trainingDefaults } from '../core/settings.js';
-import { json, optionShape, unionOf } from './option-schema.js';
+import { json, optional, optionShape, unionOf } from './option-schema.js';
 import { shortPruners, shortSchedulers } from '../core/short-names.js';
 
 const positive = z.number().positive();
@@ -64,8 +64,13 @@ const spellings: Readonly<Record<string, string>> = Object.fromEntries(
 const modes = [...Object.keys(objectives), ...Object.keys(spellings)] as [string, ...string[]];
 /** What an epoch's line of the protocol has beside the metric (trainers/protocol.ts). */
 const protocolKeys = ['epoch', 'checkpoint'];
-const objective = z
+/** Options of all objectives; which belong to the one that is chosen is looked at afterwards. */
+const objectiveOptions = Object.values(objectives).flatMap(({ options }) =>
+  Object.entries(options as Readonly<Record<string, Option>>).map(([key, option]) => [key, optional(option)] as const)
+);
+const objectiveSection = z
   .strictObject({
+    ...Object.fromEntries(objectiveOptions),
     metric: z
       .string()
       .min(1)
@@ -79,6 +84,13 @@ const objective = z
       .transform((mode) => spellings[mode] ?? mode),
   })
   .prefault({});
+const objective = objectiveSection.transform((given, context) => {
+  const { objective: whole, refusals } = objectiveWith(given as Partial<Objective>);
+  for (const { path, value, rule } of refusals) {
+    context.addIssue({ code: 'custom', path: path.split('.').slice(1), input: value, message: rule });
+  }
+  return whole;
+});
 
 const scheduler = unionOf(schedulers);
 /** The definition of a name in a registry. */
@@ -221,4 +233,4 @@ export function optionTypes(option: z.ZodObject): string[] {
 }
 
 /** Mappings of one shape, by key. */
-export const sections = { objective, training, limits };
+export const sections = { objective: objectiveSection, training, limits };

@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import type { Curve } from '../core/curve.js';
 import { canonicalJson } from '../core/record.js';
 import type { NonFinite, Trial } from '../core/trial.js';
 import type { SegmentSource, StudyIdentity } from '../workflows/messages.js';
@@ -28,12 +29,11 @@ export interface Branch extends SegmentSource {
   readonly from: number;
 }
 
-export interface Manifest {
+/** The curve is that of epochs 1 ... n, with a source of those after its `from`; exactly as first reported. */
+export interface Manifest extends Curve {
   readonly identity: StudyIdentity;
   readonly configHash: string;
   readonly source: Branch | null;
-  /** Values of epochs 1 ... n, with a source of those after its `from`; exactly as first reported. */
-  readonly values: readonly number[];
   /** The epoch after the last of `values` diverged. */
   readonly nonFinite: NonFinite | null;
   /** At most two, older first. */
@@ -128,9 +128,15 @@ export async function writeManifest(folder: string, manifest: Manifest): Promise
   await writeWhole(path.join(folder, 'manifest.jsonl'), `${text}\n${JSON.stringify({ sha256: sha256(text) })}\n`);
 }
 
+interface Trained {
+  readonly trial: Pick<Trial, 'config' | 'seed'>;
+  readonly metric: string;
+  readonly metrics?: readonly string[] | undefined;
+}
+
 /** What must be the same for a checkpoint to be of use. */
-export function configHashOf(trial: Pick<Trial, 'config' | 'seed'>, metric: string): string {
-  return sha256(canonicalJson({ config: trial.config, seed: trial.seed, metric }));
+export function configHashOf({ trial: { config, seed }, metric, metrics = [] }: Trained): string {
+  return sha256(canonicalJson({ config, seed, metric, ...(metrics.length > 0 ? { metrics } : {}) }));
 }
 
 /** The epoch before the first of a manifest's values. */

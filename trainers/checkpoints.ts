@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { cut, GrowingCurve, type EpochNumbers } from '../core/curve.js';
 import type { NonFinite } from '../core/trial.js';
 import {
   attemptName,
@@ -30,7 +31,7 @@ import {
   lineOf,
   newestIntact,
   type CheckpointScope,
-  type KnownValues,
+  type KnownCurve,
   type Line,
   type Start,
 } from './line.js';
@@ -129,7 +130,7 @@ export class TrialClaim {
   readonly filesFolder: string;
   private readonly root: string;
   private readonly configHash: string;
-  private readonly values: number[];
+  private readonly curve: GrowingCurve;
   private nonFinite: NonFinite | null;
   private readonly resumed: number;
   private recorded: { epoch: number; name: string; files: readonly FileDigest[] | null }[] = [];
@@ -148,10 +149,10 @@ export class TrialClaim {
     this.claim = own.claim;
     this.filesFolder = path.join(own.path, 'files');
     this.root = path.dirname(own.path);
-    this.configHash = configHashOf(scope.trial, scope.metric);
-    this.values = [...line.known.values];
+    this.configHash = configHashOf(scope);
+    this.curve = new GrowingCurve(line.known);
     this.nonFinite = line.known.nonFinite;
-    this.resumed = this.values.length;
+    this.resumed = this.curve.values.length;
   }
 
   /** The checkpoint to resume from, or null: from nothing. */
@@ -159,9 +160,9 @@ export class TrialClaim {
     return this.from;
   }
 
-  /** Values and divergence as known now. */
-  get known(): KnownValues {
-    return { base: this.line.known.base, values: this.values, nonFinite: this.nonFinite };
+  /** Curve and divergence as known now. */
+  get known(): KnownCurve {
+    return { base: this.line.known.base, ...cut(this.curve, 0), nonFinite: this.nonFinite };
   }
 
   /** Why this attempt counts no more: there is a newer one, or another study. Null while it counts. */
@@ -181,10 +182,10 @@ export class TrialClaim {
   }
 
   /** Takes a finished epoch into the curve; one already in it keeps its first value. `publish` makes it last. */
-  record(epoch: number, value: number, checkpoint: string | null, facts: EpochFacts): void {
+  record(epoch: number, { value, metrics }: EpochNumbers, checkpoint: string | null, facts: EpochFacts): void {
     if (epoch === this.nextEpoch) {
       this.note(facts);
-      this.values.push(value);
+      this.curve.push(value, metrics);
       this.dirty = true;
     }
     if (checkpoint !== null) this.recordCheckpoint(epoch, checkpoint);
@@ -206,14 +207,15 @@ export class TrialClaim {
       entry.files ??= await this.describe(entry.name);
       checkpoints.push({ epoch: entry.epoch, name: entry.name, files: entry.files });
     }
-    const { configHash, values, nonFinite } = this;
+    const { configHash, nonFinite } = this;
+    const curve = cut(this.curve, 0);
     const { identity } = this.scope;
     const { source } = this.line;
     try {
       // First, for what is published is not trained again. A line too many is taken back by those that follow.
       if (this.lines.length > 0) await appendEpochs(epochFile(this.studyFolder, this.scope.trial.id), this.lines);
       this.lines = [];
-      await writeManifest(this.own.path, { identity, configHash, source, values, nonFinite, checkpoints });
+      await writeManifest(this.own.path, { identity, configHash, source, ...curve, nonFinite, checkpoints });
     } catch (error) {
       // A newer attempt has published and cleared up.
       this.requireUnfenced();
@@ -253,7 +255,7 @@ export class TrialClaim {
   }
 
   private get nextEpoch(): number {
-    return this.line.known.base + this.values.length + 1;
+    return this.line.known.base + this.curve.values.length + 1;
   }
 
   private get studyFolder(): string {
@@ -309,7 +311,7 @@ export class TrialClaim {
       await rm(path.join(this.filesFolder, name), { recursive: true, force: true });
     }
     // Without a new epoch the earlier attempts are still the evidence of losses in a row.
-    if (this.values.length === this.resumed && this.nonFinite === null) return;
+    if (this.curve.values.length === this.resumed && this.nonFinite === null) return;
     const { identity } = this.scope;
     if (readFolders(this.root, identity)[0]?.path === this.own.path) return;
     let kept = this.recorded.length;

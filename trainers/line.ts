@@ -1,5 +1,6 @@
 /** What a request goes on from: the attempts at a trial that trained what it asks for, and their newest intact checkpoint. */
 import path from 'node:path';
+import { begins, cut, noEpochs, type Curve } from '../core/curve.js';
 import type { NonFinite, Trial } from '../core/trial.js';
 import type { SegmentSource } from '../workflows/messages.js';
 import {
@@ -15,10 +16,9 @@ import {
 import { filesAreIntact } from './checkpoint-files.js';
 
 /** What is known of a trial. */
-export interface KnownValues {
+export interface KnownCurve extends Curve {
   /** The epoch before the first of `values`: where a copy of another checkpoint took over, else 0. */
   readonly base: number;
-  readonly values: readonly number[];
   readonly nonFinite: NonFinite | null;
 }
 
@@ -26,6 +26,8 @@ export interface KnownValues {
 export interface CheckpointScope extends TrialPlace {
   readonly trial: Pick<Trial, 'id' | 'config' | 'seed'>;
   readonly metric: string;
+  /** Further metrics that the study names; absent: none. */
+  readonly metrics?: readonly string[] | undefined;
   readonly from: number;
   readonly source?: SegmentSource | undefined;
   readonly reset?: number | undefined;
@@ -49,20 +51,20 @@ export interface Line {
   /** Those of `attempts` that trained this configuration from this source. */
   readonly members: readonly Published[];
   readonly source: Branch | null;
-  readonly known: KnownValues;
+  readonly known: KnownCurve;
 }
 
 /** What earlier attempts found out, without starting one. */
-export function readKnown(scope: CheckpointScope): KnownValues {
+export function readKnown(scope: CheckpointScope): KnownCurve {
   return lineOf(scope).known;
 }
 
 export function lineOf(scope: CheckpointScope): Line {
-  const { stateDir, study, identity, trial, metric, from } = scope;
+  const { stateDir, study, identity, trial, from } = scope;
   const all = readAttempts(checkpointFolder(stateDir, study, trial.id), identity);
   const reset = scope.reset ?? all.at(-1)?.note.reset ?? null;
   const attempts = all.filter((attempt) => attempt.note.reset === reset);
-  const configHash = configHashOf(trial, metric);
+  const configHash = configHashOf(scope);
   const asked = scope.source ? { ...scope.source, from } : null;
   // Not asked for a source, it goes on from where the last one led; a request that comes before it knows nothing of it.
   const source =
@@ -74,7 +76,7 @@ export function lineOf(scope: CheckpointScope): Line {
   const members = attempts.filter((attempt) => isOf(attempt, configHash, source));
   // The curve of the newest attempt that published one: an overtaken attempt has no say any more.
   const newest = members.at(-1)?.manifest;
-  const known = { base: source?.from ?? 0, values: newest?.values ?? [], nonFinite: newest?.nonFinite ?? null };
+  const known = { base: source?.from ?? 0, ...cut(newest ?? noEpochs, 0), nonFinite: newest?.nonFinite ?? null };
   return { attempts, reset, members, source, known };
 }
 
@@ -86,12 +88,12 @@ export function isOf(attempt: Attempt, configHash: string, source: Branch | null
 }
 
 /** The checkpoint of the latest epoch whose files are intact and whose curve is the beginning of what is known. */
-export async function newestIntact({ members, known: { base, values } }: Line): Promise<Start | null> {
+export async function newestIntact({ members, known }: Line): Promise<Start | null> {
   const candidates = members
     .flatMap((attempt) => attempt.manifest.checkpoints.map((checkpoint) => ({ attempt, checkpoint })))
     .filter(({ attempt, checkpoint: { epoch } }) => {
-      const curve = attempt.manifest.values.slice(0, Math.max(0, epoch - base));
-      return epoch <= base + values.length && curve.every((value, index) => value === values[index]);
+      const curve = cut(attempt.manifest, 0, Math.max(0, epoch - known.base));
+      return epoch <= known.base + known.values.length && begins(curve, known);
     })
     .sort((one, other) => other.checkpoint.epoch - one.checkpoint.epoch || byAge(other.attempt, one.attempt));
   for (const { attempt, checkpoint } of candidates) {

@@ -2,6 +2,7 @@
  * The line protocol between a worker and a trainer: JSON lines, a request in, one line per epoch out
  * (docs/trainers.md). Everything else a trainer prints is its log.
  */
+import type { Numbers } from '../core/curve.js';
 import type { Config } from '../core/study.js';
 import type { NonFinite } from '../core/trial.js';
 
@@ -16,6 +17,8 @@ export interface TrainRequest {
   readonly seed: number;
   /** The key the trainer must report every epoch. */
   readonly metric: string;
+  /** Further keys that it must report every epoch; absent: none. */
+  readonly metrics?: readonly string[];
   /** Epochs already trained: what `checkpoint` holds, 0 without one. */
   readonly from: number;
   /** The last epoch to train. */
@@ -32,6 +35,8 @@ export type TrainMessage =
       readonly type: 'epoch';
       readonly epoch: number;
       readonly value: number | NonFinite;
+      /** The further metrics; absent: none was asked for. */
+      readonly metrics?: Numbers;
       /** Every other number; null where it is not finite. */
       readonly others: Readonly<Record<string, number | null>>;
       readonly checkpoint: string | null;
@@ -46,8 +51,8 @@ export const maxLine = 1 << 20;
 
 const log: TrainMessage = { type: 'log' };
 
-/** Reads one line; `metric` is the key whose value counts. */
-export function parseLine(line: string, metric: string): TrainMessage {
+/** Reads one line; `metric` is the key whose value counts, `metrics` are further ones that it must have. */
+export function parseLine(line: string, metric: string, metrics: readonly string[] = []): TrainMessage {
   const text = line.trim();
   if (!text.startsWith('{')) return log;
   const parsed = parseJson(text);
@@ -56,7 +61,7 @@ export function parseLine(line: string, metric: string): TrainMessage {
     return /^\{\s*"epoch"/.test(text) ? malformed(text, problem) : log;
   }
   // An object that has an epoch is an epoch, even when the metric is called "error" or "ready".
-  if ('epoch' in parsed) return parseEpoch(parsed, metric, text);
+  if ('epoch' in parsed) return parseEpoch(parsed, { metric, metrics }, text);
   if ('error' in parsed) {
     const { error } = parsed;
     return { type: 'error', message: typeof error === 'string' ? error : JSON.stringify(error) };
@@ -65,16 +70,35 @@ export function parseLine(line: string, metric: string): TrainMessage {
   return log;
 }
 
-function parseEpoch(parsed: Record<string, unknown>, metric: string, text: string): TrainMessage {
+function parseEpoch(
+  parsed: Record<string, unknown>,
+  { metric, metrics }: { readonly metric: string; readonly metrics: readonly string[] },
+  text: string
+): TrainMessage {
   const { epoch, checkpoint = null, ...values } = parsed;
   if (typeof epoch !== 'number' || !Number.isSafeInteger(epoch)) return malformed(text, '"epoch" must be an integer');
   if (checkpoint !== null && (typeof checkpoint !== 'string' || checkpoint === '')) {
     return malformed(text, '"checkpoint" must be a name inside checkpointDir');
   }
-  if (!Object.hasOwn(parsed, metric)) return malformed(text, `the metric "${metric}" is missing`);
-  const value = readValue(parsed[metric]);
-  if (value === undefined) return malformed(text, `"${metric}" must be a number`);
-  return { type: 'epoch', epoch, value, others: readOthers(values, metric), checkpoint };
+  const problem = (name: string): string | null => {
+    if (!Object.hasOwn(parsed, name)) return `the metric "${name}" is missing`;
+    return readValue(parsed[name]) === undefined ? `"${name}" must be a number` : null;
+  };
+  const wrong = problem(metric);
+  if (wrong !== null) return malformed(text, wrong);
+  const value = readValue(parsed[metric]) as number | NonFinite;
+  // Of an epoch that diverged no other number counts.
+  const names = typeof value === 'number' ? metrics : [];
+  for (const name of names) {
+    const also = problem(name);
+    if (also !== null) return malformed(text, also);
+  }
+  const others = readOthers(values, metric);
+  const named = names.map((name) => [name, others[name] ?? null] as const);
+  return {
+    ...{ type: 'epoch', epoch, value, others, checkpoint },
+    ...(named.length > 0 ? { metrics: Object.fromEntries(named) } : {}),
+  };
 }
 
 /** Numbers; what is anything else is for the log. */

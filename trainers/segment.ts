@@ -51,7 +51,7 @@ const readyMilliseconds = 1000;
 /** @throws {TrainerFailure | CheckpointError | FencedError} */
 export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
   const { process, request, claim, shift, stop, onEpoch, log } = options;
-  const { from, to, metric } = request;
+  const { from, to, metric, metrics } = request;
   let epoch = from;
   let silent = true;
   let began = Date.now();
@@ -93,7 +93,7 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
     }
     silent = false;
     log(event.line + '\n');
-    const message = parseLine(event.line, metric);
+    const message = parseLine(event.line, metric, metrics);
     if (message.type === 'log') continue;
     if (message.type !== 'epoch') {
       // Told to stop, a trainer may break off as it likes.
@@ -120,7 +120,8 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
     }
     epoch++;
     deadline = Date.now() + options.epochTimeoutMilliseconds;
-    claim.record(epoch - shift, message.value, checkpoint, facts);
+    const numbers = { value: message.value, ...(message.metrics ? { metrics: message.metrics } : {}) };
+    claim.record(epoch - shift, numbers, checkpoint, facts);
     onEpoch(epoch - shift, message.value);
     if (epoch === to) {
       await claim.publish();

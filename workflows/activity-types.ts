@@ -1,4 +1,5 @@
 /** What the workflows ask of the activities, side by side; `activities/` implements it. */
+import type { EpochNumbers } from '../core/curve.js';
 import type { Proposal, ProposalRequest } from '../core/engine/propose.js';
 import type { Ended, Group, PredictTask } from '../core/engine/work.js';
 import type { Posed } from '../core/predictors/definition.js';
@@ -91,7 +92,7 @@ export interface LateActivities {
   /** `beside`: the study runs, and has asked. Throws a non-retryable `Refused` that says why it is not retried. */
   prepareLate(study: string, request: RetryLate, beside: boolean): Promise<LateStart>;
   /** What becomes of a late trial at its rung; null: not decided yet. */
-  lateVerdict(study: string, trial: Trial, round: number, value: number): Promise<LateVerdict | null>;
+  lateVerdict(study: string, trial: Trial, round: number, came: EpochNumbers): Promise<LateVerdict | null>;
   /** Writes what a late retry has come to. */
   recordLate(start: Pick<LateStart, 'identity' | 'number'>, place: LatePlace, retry: LateRetry): Promise<void>;
 }

@@ -1,17 +1,19 @@
 /** What workflows take along when their history is full, and what a recovered study begins with. */
+import type { Curve } from '../core/curve.js';
 import type { Json } from '../core/settings.js';
 import type { Study } from '../core/study.js';
 import type { Digests } from './digests.js';
 import type { Control } from './control.js';
 import type { StudyIdentity } from './messages.js';
 
-/** A trial that waits for an operator, and how long still. */
-export interface Parking {
+/**
+ * A trial that waits for an operator, and how long still; with the curve of the epochs it trained before it failed, after
+ * those that are known here.
+ */
+export interface Parking extends Curve {
   readonly reason: string;
   readonly attempts: number;
   readonly milliseconds: number;
-  /** Of the epochs it trained before it failed, after those that are known here. */
-  readonly values: readonly number[];
 }
 
 export interface PoolState {

@@ -62,7 +62,7 @@ import { drawTrials } from './proposals.js';
 import { RecordFiles } from './record-files.js';
 import { everbandRound } from './round.js';
 import { TaskBudget } from './task-budget.js';
-import { jobOf, TrialPool } from './trial-pool.js';
+import { jobOf, trainingSpec, TrialPool } from './trial-pool.js';
 import { searchAttributesOf } from './web-ui.js';
 
 /** Groups of trials alone whose ends are written to the record in one marker. */
@@ -116,7 +116,7 @@ export class Driver {
   ) {
     this.scheduler = createScheduler(study, before?.scheduler ?? null);
     this.files = new RecordFiles(study.name, identity, local, before?.digests);
-    this.pool = new TrialPool(study, identity, control, before?.pool, {
+    this.pool = new TrialPool(trainingSpec(study), identity, control, before?.pool, {
       onFree: () => this.inTurn(() => undefined),
       budget: this.budget,
     });

@@ -16,6 +16,7 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
+import { cut, epochAt, noEpochs, type Curve, type EpochNumbers } from '../core/curve.js';
 import { lateSpan, type LateRetry, type LateRung, type LateVerdict } from '../core/late.js';
 import type { SegmentOutcome } from '../core/trial.js';
 import type { LateStart } from './activity-types.js';
@@ -24,7 +25,7 @@ import { controlSignal, lateSignal, type Control } from './control.js';
 import { Local } from './local.js';
 import { queryNames, workflowIds, type RetryLate } from './messages.js';
 import { historyFull, lateSeconds } from './policies.js';
-import { TrialPool } from './trial-pool.js';
+import { trainingSpec, TrialPool } from './trial-pool.js';
 import { lateDetails } from './web-ui.js';
 
 export interface LateInput {
@@ -40,7 +41,7 @@ export interface LateInput {
 interface Carried {
   readonly rungs: readonly LateRung[];
   /** Of the way to the next rung. */
-  readonly values: readonly number[];
+  readonly curve: Curve;
   readonly pool: PoolState;
   readonly control: Control;
   readonly beside: boolean;
@@ -86,11 +87,11 @@ class LateRun {
       ...(queue === null ? {} : { queues: { [trial.id]: queue } }),
     };
     // Nobody waits for it: a trial that fails here is not parked, it can be retried again.
-    const spec = { ...study, training: { ...study.training, parkSeconds: 0 } };
+    const spec = trainingSpec({ ...study, training: { ...study.training, parkSeconds: 0 } });
     const pool = new TrialPool(spec, identity, this.control, before, { late: true });
     this.pool = pool;
     if (!carried) await this.record();
-    let values = carried?.values ?? [];
+    let curve = carried?.curve ?? noEpochs;
     for (;;) {
       const last = this.rungs.at(-1);
       if (last?.end === 'rung' && last.became === null) {
@@ -102,8 +103,8 @@ class LateRun {
       const round = last ? last.round + 1 : start.round;
       const span = lateSpan(study, trial.bracket, round);
       if (!span) break;
-      const outcome = await this.train(start, { round, ...span }, values);
-      values = [];
+      const outcome = await this.train(start, { round, ...span }, curve);
+      curve = noEpochs;
       this.rungs = [...this.rungs, rungOf({ round, ...span }, outcome)];
       await this.record();
       if (this.rungs.at(-1)?.end !== 'rung') break;
@@ -125,7 +126,7 @@ class LateRun {
   private async train(
     { trial }: LateStart,
     span: Pick<LateRung, 'round' | 'from' | 'to'>,
-    values: readonly number[]
+    curve: Curve
   ): Promise<SegmentOutcome> {
     const { from, to, round } = span;
     if (this.beside) {
@@ -136,26 +137,28 @@ class LateRun {
     for (let asked = 4; this.beside && this.control.parallelism === 0 && !this.control.stopped; asked++) {
       await this.tell(true);
       const placed = () => this.control.parallelism > 0 || this.control.stopped || !this.beside;
-      if (historyFull(workflowInfo())) await this.goOn(values);
+      if (historyFull(workflowInfo())) await this.goOn(curve);
       await condition(placed, lateSeconds(asked) * 1000, { summary: 'the study has no place for it' });
     }
     const outcome = await this.requirePool.train(
       { from, to, trial },
       { bracket: trial.bracket, round, from, to },
-      values
+      curve
     );
-    if (outcome.outcome === 'unfinished' && !this.control.stopped) await this.goOn(outcome.values);
+    if (outcome.outcome === 'unfinished' && !this.control.stopped) await this.goOn(cut(outcome, 0));
     if (this.beside) this.apply({ ...this.control, parallelism: 0 });
     await this.tell(false);
     return outcome;
   }
 
   /** Waits until the others have come to the rung, while the study runs. */
-  private async verdict({ study, trial }: LateStart, { round, values }: LateRung): Promise<LateVerdict> {
+  private async verdict({ study, trial }: LateStart, rung: LateRung): Promise<LateVerdict> {
+    const { round } = rung;
+    const came = epochAt(rung, rung.values.length - 1) as EpochNumbers;
     for (let asked = 0; ; asked++) {
-      const became = await this.local.run((all) => all.lateVerdict(study.name, trial, round, values.at(-1) as number));
+      const became = await this.local.run((all) => all.lateVerdict(study.name, trial, round, came));
       if (became !== null) return became;
-      if (historyFull(workflowInfo())) await this.goOn([]);
+      if (historyFull(workflowInfo())) await this.goOn(noEpochs);
       await sleep(lateSeconds(asked) * 1000, { summary: `round ${round} has not closed` });
     }
   }
@@ -203,11 +206,11 @@ class LateRun {
     await this.local.run((all) => all.recordLate({ identity, number }, place, this.retry));
   }
 
-  private async goOn(values: readonly number[]): Promise<never> {
+  private async goOn(curve: Curve): Promise<never> {
     // A cancellation that came with what led here holds: the next run would not hear of it.
     await condition(allHandlersFinished);
     const { rungs, control, beside, start, turn } = this;
-    const carried = { rungs, values, pool: this.requirePool.state, control, beside, turn };
+    const carried = { rungs, curve, pool: this.requirePool.state, control, beside, turn };
     return continueAsNew<typeof everbandLate>({ ...this.input, start, carried });
   }
 
@@ -217,11 +220,11 @@ class LateRun {
 }
 
 function rungOf(span: Pick<LateRung, 'round' | 'from' | 'to'>, outcome: SegmentOutcome): LateRung {
-  const { values } = outcome;
   const end = outcome.outcome === 'completed' ? 'rung' : outcome.outcome;
   return {
     ...span,
-    ...{ values, end, became: null },
+    ...cut(outcome, 0),
+    ...{ end, became: null },
     ...(outcome.outcome === 'diverged' ? { nonFinite: outcome.nonFinite } : {}),
     ...(outcome.outcome === 'failed' ? { reason: outcome.reason } : {}),
   };

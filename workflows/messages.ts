@@ -219,9 +219,23 @@ interface SegmentRequest3 extends SegmentRequest {
   readonly shift: number;
 }
 
+/** The same of a study that names further metrics. */
+interface SegmentRequest4 extends SegmentRequest {
+  readonly schemaVersion: 4;
+  readonly shift: number;
+  /**
+   * Further keys that the trainer has to report every epoch, one or more. The answer has them as `metrics`: to each name as
+   * many numbers as there are `values`, null where one was not finite.
+   */
+  readonly metrics: readonly string[];
+}
+
 /** One activity: train `trial` from budget `from` (what is known) to `to`. Same for every trainer and language. */
-export type TrainSegmentInput = SegmentRequest2 | SegmentRequest3;
-/** `failed` never comes back as a value: a trainer's failure is an ApplicationFailure of type TrialFailed. */
+export type TrainSegmentInput = SegmentRequest2 | SegmentRequest3 | SegmentRequest4;
+/**
+ * `failed` never comes back as a value: a trainer's failure is an ApplicationFailure of type TrialFailed, whose details are
+ * the values of the epochs before, and the metrics where the study names some.
+ */
 export type TrainSegmentResult = Extract<SegmentOutcome, { outcome: 'completed' | 'diverged' }>;
 
 /** Types of the ApplicationFailures Everband throws. */

@@ -29,7 +29,7 @@ import { drawTrials } from './proposals.js';
 import { RecordFiles } from './record-files.js';
 import { segmentsOf, ShardStarter } from './shards.js';
 import { TaskBudget } from './task-budget.js';
-import { jobOf, TrialPool } from './trial-pool.js';
+import { jobOf, trainingSpec, TrialPool } from './trial-pool.js';
 import { roundDetails } from './web-ui.js';
 
 export interface RoundWorkflowInput {
@@ -93,7 +93,7 @@ class RoundRun {
     this.machine = new GroupRun(study, group, roundShared(memory));
     this.local = new Local(() => this.show());
     this.files = new RecordFiles(study.name, identity, this.local, carried?.digests);
-    this.pool = new TrialPool(study, identity, control, carried?.pool, {
+    this.pool = new TrialPool(trainingSpec(study), identity, control, carried?.pool, {
       given: () => settling.look(),
       budget: this.budget,
     });
@@ -190,7 +190,7 @@ class RoundRun {
     if (!trial) throw new RangeError(`trial ${task.trial} has no configuration`);
     const { group } = this.input;
     const job = jobOf(group, task, trial);
-    return this.inline ? this.pool.train(job, group, before?.values) : this.shards.train(job);
+    return this.inline ? this.pool.train(job, group, before ?? undefined) : this.shards.train(job);
   }
 
   /** The losses that a question needs of this round's own trials: no other has them yet. */

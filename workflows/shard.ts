@@ -37,7 +37,7 @@ export async function everbandShard(input: ShardInput): Promise<readonly Segment
     jobs.map((job, i) => {
       const before = carried?.outcomes[i];
       if (before && before.outcome !== 'unfinished') return before;
-      return pool.train(job, round, before?.values ?? []);
+      return pool.train(job, round, before);
     })
   );
   await condition(allHandlersFinished);

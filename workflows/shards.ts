@@ -2,6 +2,7 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type { Group } from '../core/engine/work.js';
 import type { Study } from '../core/study.js';
+import { namedMetrics } from '../core/metrics.js';
 import type { SegmentOutcome } from '../core/trial.js';
 import { startGroup } from './children.js';
 import type { Control, ControlTree } from './control.js';
@@ -9,9 +10,9 @@ import { messageBytes, workflowIds, type StudyIdentity } from './messages.js';
 import { eventsPerSegment, historyBudget } from './policies.js';
 import { everbandShard, type ShardInput } from './shard.js';
 import type { TaskBudget } from './task-budget.js';
-import type { TrainingJob, TrainingSpec } from './trial-pool.js';
+import { trainingSpec, type TrainingJob, type TrainingSpec } from './trial-pool.js';
 
-/** Bytes of a value in JSON, about. */
+/** Bytes of a number in JSON, about. */
 const bytesPerValue = 20;
 
 /** Activities a task takes. */
@@ -60,12 +61,13 @@ export class ShardStarter {
   /** Slices whose history and whose messages stay small. */
   private slices(batch: readonly Entry[]): Entry[][] {
     const slices: Entry[][] = [];
+    const bytesPerEpoch = bytesPerValue * (1 + namedMetrics(this.study).length);
     let events = Infinity;
     let bytes = 0;
     for (const entry of batch) {
       const { from, to, trial } = entry.job;
       const cost = segmentsOf({ from, to }, this.study) * eventsPerSegment;
-      const size = Math.max(JSON.stringify(trial).length, (to - from) * bytesPerValue);
+      const size = Math.max(JSON.stringify(trial).length, (to - from) * bytesPerEpoch);
       if (events + cost > historyBudget || bytes + size > messageBytes) {
         slices.push([]);
         events = 0;
@@ -80,12 +82,11 @@ export class ShardStarter {
 
   private async run(slice: readonly Entry[]): Promise<void> {
     const { study, group, identity, tree } = this;
-    const { name, objective, trainer, training, budgetUnit } = study;
-    const workflowId = workflowIds.shard(name, group.bracket, group.round, `s${this.started++}`);
+    const workflowId = workflowIds.shard(study.name, group.bracket, group.round, `s${this.started++}`);
     const { typedSearchAttributes } = workflowInfo();
     const start = (control: Control) => {
       const shard: ShardInput = {
-        spec: { name, objective, trainer, training, budgetUnit },
+        spec: trainingSpec(study),
         identity,
         round: { bracket: group.bracket, round: group.round, from: group.from, to: group.to },
         jobs: slice.map(({ job }) => job),

@@ -12,7 +12,9 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { configured, sourceOf } from '../core/engine/exploits.js';
+import { cut, joined, noEpochs, type Curve } from '../core/curve.js';
 import type { Group, TrainTask } from '../core/engine/work.js';
+import { curveProblem, namedMetrics } from '../core/metrics.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
 import type { FailedTrial, RecoverActivities } from './activity-types.js';
@@ -31,7 +33,16 @@ import type {
 import { failureTypes } from './messages.js';
 
 /** What a pool needs of a study. */
-export type TrainingSpec = Pick<Study, 'name' | 'objective' | 'trainer' | 'training' | 'budgetUnit'>;
+export interface TrainingSpec extends Pick<Study, 'name' | 'objective' | 'trainer' | 'training' | 'budgetUnit'> {
+  /** Further metrics that the study names; absent: none. */
+  readonly metrics?: readonly string[];
+}
+
+export function trainingSpec(study: Study): TrainingSpec {
+  const { name, objective, trainer, training, budgetUnit } = study;
+  const metrics = namedMetrics(study);
+  return { name, objective, trainer, training, budgetUnit, ...(metrics.length > 0 ? { metrics } : {}) };
+}
 
 /** The round that epochs belong to. */
 export type RoundSpan = Pick<Group, 'bracket' | 'round' | 'from' | 'to'>;
@@ -89,7 +100,7 @@ interface Parked {
 type AttemptEnd =
   | TrainSegmentResult
   | { readonly outcome: 'interrupted' }
-  | { readonly outcome: 'error'; readonly reason: string; readonly values: readonly number[] };
+  | (Curve & { readonly outcome: 'error'; readonly reason: string });
 
 const { noteFailed } = proxyActivities<RecoverActivities>(restorePolicy);
 
@@ -195,43 +206,43 @@ export class TrialPool {
   }
 
   /** Trains a trial from one budget to another, which lie in `round`; `before`: what it has trained of that already. */
-  async train(job: TrainingJob, round: RoundSpan, before: readonly number[] = []): Promise<SegmentOutcome> {
+  async train(job: TrainingJob, round: RoundSpan, before: Curve = noEpochs): Promise<SegmentOutcome> {
     const { trial, from, to } = job;
-    const values = [...before];
+    let known = cut(before, 0);
     const { resets } = this;
     let failures = 0;
     let parking = this.moving[trial.id];
     await this.enter();
     try {
-      while (from + values.length < to) {
+      while (from + known.values.length < to) {
         if (parking) {
           const { reason } = parking;
           const waiting = parking;
           parking = undefined;
-          const outcome = { outcome: 'failed', values: [...values, ...waiting.values], reason } as const;
+          const outcome = { outcome: 'failed', ...joined(known, waiting), reason } as const;
           const place = { bracket: round.bracket, round: round.round, index: trial.index, trial: trial.id, from };
           const verdict = await this.away(() => this.park(trial.id, waiting, { ...place, outcome }));
-          if (verdict === 'unfinished') return { outcome: 'unfinished', values };
+          if (verdict === 'unfinished') return { outcome: 'unfinished', ...known };
           if (verdict === 'failed') return outcome;
           failures = 0;
           // New each time, over all rounds of the trial; the workflow's clock replays.
           if (verdict.reset) resets[trial.id] = Date.now();
           if (verdict.queue !== undefined) this.queues[trial.id] = verdict.queue;
         }
-        if (this.ending) return { outcome: 'unfinished', values };
+        if (this.ending) return { outcome: 'unfinished', ...known };
         if (this.control.paused) {
           await this.outside(() => condition(() => !this.control.paused || this.ending));
           continue;
         }
-        const at = from + values.length;
+        const at = from + known.values.length;
         const end = await this.segment(job, round, at, this.segmentEnd(at, to), resets[trial.id]);
         if (end.outcome === 'interrupted') continue;
         if (end.outcome === 'completed') {
-          values.push(...end.values);
+          known = joined(known, end);
           delete resets[trial.id];
-          if (from + values.length < to && !this.suspended && this.shouldLeave()) this.suspend();
+          if (from + known.values.length < to && !this.suspended && this.shouldLeave()) this.suspend();
         } else if (end.outcome === 'diverged') {
-          return { ...end, values: [...values, ...end.values] };
+          return { ...end, ...joined(known, end) };
         } else {
           failures++;
           if (failures < this.spec.training.attempts) {
@@ -241,10 +252,10 @@ export class TrialPool {
             continue;
           }
           const milliseconds = this.spec.training.parkSeconds * 1000;
-          parking = { reason: end.reason, attempts: failures, milliseconds, values: end.values };
+          parking = { reason: end.reason, attempts: failures, milliseconds, ...cut(end, 0) };
         }
       }
-      return { outcome: 'completed', values };
+      return { outcome: 'completed', ...known };
     } finally {
       this.done++;
       this.leave();
@@ -282,8 +293,15 @@ export class TrialPool {
       summary: `${trial.id} ${spec.budgetUnit} ${from} to ${to}`,
     });
     const older = shift === 0 && (!start || start.epoch === from);
+    const { metrics = [] } = spec;
+    const version =
+      metrics.length > 0
+        ? ({ schemaVersion: 4, shift, metrics } as const)
+        : older
+          ? ({ schemaVersion: 2 } as const)
+          : ({ schemaVersion: 3, shift } as const);
     const input: TrainSegmentInput = {
-      ...(older ? { schemaVersion: 2 } : { schemaVersion: 3, shift }),
+      ...version,
       study: spec.name,
       identity: this.identity,
       trial,
@@ -306,16 +324,18 @@ export class TrialPool {
     const scope = new CancellationScope();
     this.running.set(trial.id, scope);
     try {
-      return await scope.run(() =>
+      const result = await scope.run(() =>
         (activities[activity] as (input: TrainSegmentInput) => Promise<TrainSegmentResult>)(input)
       );
+      const problem = curveProblem(result, metrics);
+      return problem === null ? result : { outcome: 'error', reason: `what it has reported ${problem}`, values: [] };
     } catch (error) {
       if (isCancellation(error)) {
         // By us, whatever the control says by now: a trainer takes its time to save itself.
         if (this.interrupted.has(scope)) return { outcome: 'interrupted' };
         throw error;
       }
-      return { outcome: 'error', reason: reasonOf(error), values: valuesOf(error) };
+      return { outcome: 'error', reason: reasonOf(error), ...curveIn(error, metrics) };
     } finally {
       this.running.delete(trial.id);
       this.interrupted.delete(scope);
@@ -421,10 +441,12 @@ function reasonOf(error: unknown): string {
 }
 
 /** What a trainer's failure says of the epochs before it; anything else would be no curve. */
-function valuesOf(error: unknown): number[] {
-  const told = trainerFailure(error)?.details?.[0];
-  const sound = Array.isArray(told) && told.every((value) => typeof value === 'number');
-  return sound ? (told as number[]) : [];
+function curveIn(error: unknown, names: readonly string[]): Curve {
+  const [values, metrics] = trainerFailure(error)?.details ?? [];
+  const sound = Array.isArray(values) && values.every((value) => typeof value === 'number');
+  if (!sound) return noEpochs;
+  const curve = { values, ...(metrics ? { metrics } : {}) } as unknown as Curve;
+  return curveProblem(curve, names) === null ? curve : noEpochs;
 }
 
 /** What the trainer itself reported; null for anything else. */

@@ -1,6 +1,6 @@
 /** What makes a study readable in Temporal's Web UI alone: search attributes and Markdown tables. */
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
-import type { ClosedGroup } from '../core/engine/group-run.js';
+import { resultsOf, type ClosedGroup } from '../core/engine/group-run.js';
 import type { Group } from '../core/engine/work.js';
 import { modeOf } from '../core/objectives/index.js';
 import { planOf, type SchedulerSettings, type Study } from '../core/study.js';
@@ -70,10 +70,10 @@ export function roundDetails(study: Study, group: Group, closed: ClosedGroup | n
       `The pruner asked about ${decision.predictions.length} trials and stopped ${stopped}${why ? `: ${why}` : ''}.`
     );
   }
-  const { value } = modeOf(study.objective);
-  const ranking = closing.losses
-    .flatMap((loss, i) => (loss === null ? [] : [{ trial: outcomes[i]?.id ?? '', loss }]))
-    .sort((a, b) => a.loss - b.loss);
+  const { value, compare } = modeOf(study.objective);
+  const ranking = resultsOf(closing)
+    .flatMap((result, i) => (result === null ? [] : [{ trial: outcomes[i]?.id ?? '', ...result }]))
+    .sort(compare);
   return [
     ...head,
     '',

@@ -1,5 +1,5 @@
 /** The losses of trials, for questions that name trials. */
-import type { ObjectiveMode } from '../objectives/mode.js';
+import type { ObjectiveMode } from '../objectives/index.js';
 import type { PredictionRequest, TrainingSet } from '../predictors/request.js';
 import type { PredictTask } from './work.js';
 
@@ -8,7 +8,7 @@ export class Curves {
   /** A predictor recognises a training set it knows by identity (predictors/predict.ts). */
   private readonly sets = new Map<string, { readonly key: string; readonly set: TrainingSet }>();
 
-  constructor(private readonly mode: ObjectiveMode) {}
+  constructor(private readonly mode: Pick<ObjectiveMode, 'loss'>) {}
 
   /**
    * Adds the metric of a trial's epochs from `from + 1`; what was known of them before is forgotten.

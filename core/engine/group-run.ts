@@ -1,7 +1,9 @@
 /** Runs one group: hands out the tasks of its pruner's steps and takes in their answers, in whatever order they come. */
+import type { Result } from '../objectives/definition.js';
 import { prunerOf, type PrunerSettings } from '../pruners/index.js';
 import { elsewhereOf } from '../predictors/index.js';
 import type { PredictionAnswer } from '../predictors/request.js';
+import { cut, noEpochs, type Curve } from '../curve.js';
 import type { Config } from '../settings.js';
 import type { Decision } from './decision.js';
 import { withObservations } from './memory.js';
@@ -20,8 +22,7 @@ export interface ClosedGroup {
   readonly closing: Closing;
 }
 
-export interface Judged {
-  readonly values: readonly number[];
+export interface Judged extends Curve {
   readonly settled: Settled;
 }
 
@@ -39,7 +40,7 @@ export class GroupRun {
   private missing = 0;
   private handed = 0;
 
-  /** `judged`: a trial alone of which nothing is left to decide, with its metric up to where that was settled. */
+  /** `judged`: a trial alone of which nothing is left to decide, with its curve up to where that was settled. */
   constructor(
     readonly study: Ground & { readonly pruner: PrunerSettings },
     readonly group: Group,
@@ -78,13 +79,13 @@ export class GroupRun {
   /** What a later machine has to know of a trial alone to go on with it; null: it begins anew. */
   get judged(): Judged | null {
     const { settled, trials } = this.round;
-    return settled && { settled, values: trials[0]?.outcome().values ?? [] };
+    return settled && { settled, ...cut(trials[0]?.outcome() ?? noEpochs, 0) };
   }
 
-  private *finish({ values, settled }: Judged): Steps<Decision | null> {
+  private *finish({ settled, ...curve }: Judged): Steps<Decision | null> {
     const { trials } = this.round;
     yield* this.round.propose(0);
-    trials[0]?.absorb({ outcome: 'completed', values });
+    trials[0]?.absorb({ outcome: 'completed', ...curve });
     return yield* this.round.conclude(trials, settled);
   }
 
@@ -114,13 +115,28 @@ export class GroupRun {
       closing: {
         group: group.id,
         ends: round.trials.map(({ end }) => end),
-        losses: round.trials.map((trial) => (trial.end === 'rung' ? trial.loss() : null)),
+        ...closingResults(round.trials.map((trial) => (trial.end === 'rung' ? trial.result() : null))),
         ...(group.draws && group.holds ? configsDrawn(group, this.drawn) : {}),
         epochs: round.trials.reduce((sum, { losses, end }) => sum + losses.length + (end === 'diverged' ? 1 : 0), 0),
         memory: round.memory,
       },
     };
   }
+}
+
+/** Results at the rung, as a closing has them. */
+export function closingResults(results: readonly (Result | null)[]): Pick<Closing, 'losses' | 'metrics'> {
+  const losses = results.map((result) => result?.loss ?? null);
+  if (!results.some((result) => result?.metrics)) return { losses };
+  return { losses, metrics: results.map((result) => result?.metrics ?? null) };
+}
+
+/** What {@link closingResults} was made of. */
+export function resultsOf({ losses, metrics }: Pick<Closing, 'losses' | 'metrics'>): (Result | null)[] {
+  return losses.map((loss, i) => {
+    const own = metrics?.[i];
+    return loss === null ? null : { loss, ...(own ? { metrics: own } : {}) };
+  });
 }
 
 /** The configurations that a group drew, by index inside the bracket; nothing where one of them is not known. */

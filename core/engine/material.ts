@@ -1,11 +1,12 @@
 /** What a study's record is put together from. */
 import { schedulerOf } from '../schedulers/index.js';
-import { modeOf } from '../objectives/index.js';
 import type { Config, Study } from '../study.js';
 import type { PredictionAnswer } from '../predictors/request.js';
 import { createScheduler } from './create.js';
 import type { Decision } from './decision.js';
-import { configsDrawn } from './group-run.js';
+import { epochAt } from '../curve.js';
+import { resultOf } from './best.js';
+import { closingResults, configsDrawn } from './group-run.js';
 import { logEntry } from './log.js';
 import { emptyMemory } from './memory.js';
 import type { Proposal } from './propose.js';
@@ -76,14 +77,15 @@ export function foldRounds(
 
 /** What the scheduler is told of a closed round, without what its memory would teach others. */
 function closingOf(study: Study, { id, outcomes, from, to }: KeptGroup): Closing {
-  const { loss } = modeOf(study.objective);
   return {
     group: id,
     ends: outcomes.map(({ end }) => end),
-    losses: outcomes.map(({ end, values }) => {
-      const last = values[to - from - 1];
-      return end === 'rung' && last !== undefined ? loss(last) : null;
-    }),
+    ...closingResults(
+      outcomes.map((outcome) => {
+        const last = outcome.end === 'rung' ? epochAt(outcome, to - from - 1) : null;
+        return last && resultOf(study.objective, last);
+      })
+    ),
     epochs: outcomes.reduce((sum, outcome) => sum + epochsOf(outcome), 0),
     memory: emptyMemory,
   };

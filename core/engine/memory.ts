@@ -2,6 +2,7 @@
  * What later rounds learn from earlier ones. Plain JSON, in trial order: it travels with a study from group to group.
  * Curves travel by reference: whoever carries out a question brings the losses of the trials it names.
  */
+import type { Numbers } from '../curve.js';
 import type { Solution } from '../predictors/request.js';
 
 /** D[r_i]: the trials whose curves reached rung r_i, ordered by bracket, then index, and what is trained on them. */
@@ -23,6 +24,8 @@ export interface Observation {
   readonly budget: number;
   /** Null: diverged or failed there, which counts as worse than every number. */
   readonly loss: number | null;
+  /** The further metrics that the study names, there; absent: it names none, or there is no loss. */
+  readonly metrics?: Numbers;
 }
 
 export interface Memory {
@@ -49,13 +52,16 @@ export function withRung(memory: Memory, rung: number, changed: RungMemory): Mem
 
 /** Losses kept at a decision point for the median rule, the latest: what a study remembers travels in one message. */
 const maxSeen = 2000;
-/** Observations kept, the latest, for the same reason. */
-const maxObservations = 10_000;
-/** Bytes that they take at most. */
-export const maxObservationBytes = maxObservations * 55;
+/** Bytes that observations take at most, for the same reason: the latest are kept, 10,000 without further metrics. */
+export const maxObservationBytes = 550_000;
+const bytesPerObservation = 55;
 
 export function withObservations(memory: Memory, more: readonly Observation[]): Memory {
-  return { ...memory, observations: [...memory.observations, ...more].slice(-maxObservations) };
+  const all = [...memory.observations, ...more];
+  // A name, and a number of 17 digits.
+  const metrics = Object.keys(all.at(-1)?.metrics ?? {}).reduce((sum, name) => sum + 2 * name.length + 30, 0);
+  const kept = Math.floor(maxObservationBytes / (bytesPerObservation + metrics));
+  return { ...memory, observations: all.slice(-kept) };
 }
 
 export function withSeen(memory: Memory, epoch: number, losses: readonly number[]): Memory {

@@ -26,6 +26,11 @@ export interface PrunerDefinition<Settings extends { readonly type: string }> {
   readonly needsRungs?: string;
   /** A sentence below the table of the plan; `shared`: whether brackets learn from each other. */
   planNote?(settings: Settings, shared: boolean): string;
+  /**
+   * Names of metrics that it looks at beside the objective's, which a trainer has to report every epoch: it finds them in
+   * the results of trials. @default none
+   */
+  metrics?(settings: Settings): readonly string[];
   /** The predictor it asks; null: none. */
   predictor(settings: Settings): PredictorSettings | null;
 }

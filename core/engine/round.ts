@@ -127,7 +127,7 @@ export class Round {
       const at = { trial: offset + trial.index, budget: to };
       if (trial.end === 'diverged' || trial.end === 'failed') return [{ ...at, loss: null }];
       const there = trial.end === 'rung' && from + trial.losses.length >= to;
-      return there ? [{ ...at, loss: trial.loss() }] : [];
+      return there ? [{ ...at, ...trial.result() }] : [];
     });
   }
 

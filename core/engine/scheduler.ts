@@ -2,6 +2,7 @@
  * What a scheduler is: a pure state machine, synchronous and free of I/O, time and randomness of its own. All it knows
  * is what it was told. A scheduler is a file in `core/schedulers/` that defines one, and a line in its index.
  */
+import type { Numbers } from '../curve.js';
 import type { Objective } from '../objectives/index.js';
 import type { Options, Refusal } from '../options.js';
 import type { PrunerSettings } from '../pruners/index.js';
@@ -68,6 +69,8 @@ export interface Best {
   /** Metric at `budget`. */
   readonly value: number;
   readonly budget: number;
+  /** The further metrics that the study names, there; absent: it names none. */
+  readonly metrics?: Numbers;
 }
 
 export interface View {
@@ -115,6 +118,8 @@ export interface Combination<Settings> {
   /** Whether the sampler learns, and its name: its own, or what the field calls it together with the scheduler. */
   readonly sampler?: { readonly name: string; readonly learns: boolean } | undefined;
   readonly limits?: Limits | undefined;
+  /** Names of the further metrics that objective and pruner name. */
+  readonly metrics?: readonly string[] | undefined;
   readonly trainer?: { readonly type: string } | undefined;
 }
 

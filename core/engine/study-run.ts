@@ -4,6 +4,7 @@
  * workflow the same {@link GroupRun}.
  */
 import { planOf, type Study } from '../study.js';
+import { curveProblem, namedMetrics } from '../metrics.js';
 import { modeOf } from '../objectives/index.js';
 import type { PredictionRequest } from '../predictors/request.js';
 import { createScheduler } from './create.js';
@@ -38,10 +39,12 @@ export class StudyRun {
   private readonly rounds = new Map<string, GroupRun>();
   private readonly out = new Map<string, number>();
   private readonly curves: Curves;
+  private readonly metrics: readonly string[];
 
   constructor(readonly study: Study) {
     this.scheduler = createScheduler(study, null);
     this.curves = new Curves(modeOf(study.objective));
+    this.metrics = namedMetrics(study);
   }
 
   get ended(): Ended | null {
@@ -95,10 +98,15 @@ export class StudyRun {
     return fresh;
   }
 
-  /** @throws RangeError for an answer to what is not out */
+  /** @throws RangeError for an answer to what is not out, or without the metrics that the study names */
   tell<T extends Task>({ group, task }: Assignment<T>, answer: Answer<T>): void {
     const round = this.rounds.get(group.id);
-    if (task.type === 'train') this.curves.add(task.trial, task.from, (answer as SegmentOutcome).values);
+    if (task.type === 'train') {
+      const outcome = answer as SegmentOutcome;
+      const problem = curveProblem(outcome, this.metrics);
+      if (problem !== null) throw new RangeError(`what trial ${task.trial} has reported ${problem}`);
+      this.curves.add(task.trial, task.from, outcome.values);
+    }
     if (round) {
       round.tell(task, answer as Answer);
       if (round.closed) this.closeRound(round);

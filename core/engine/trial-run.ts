@@ -1,15 +1,15 @@
 /** A trial's way through a group. */
-import type { ObjectiveMode } from '../objectives/mode.js';
+import { cut, GrowingCurve, numbersAt, type Curve } from '../curve.js';
+import type { Result } from '../objectives/definition.js';
+import type { ObjectiveMode } from '../objectives/index.js';
 import type { NonFinite, SegmentOutcome } from '../trial.js';
 import type { GroupEnd } from './work.js';
 
-/** What a group made of one trial; values are the metric as the trainer reported it. */
-export interface Outcome {
+/** What a group made of one trial, with the curve of this group's epochs; a non-finite value is not in it. */
+export interface Outcome extends Curve {
   readonly id: string;
   readonly index: number;
   readonly end: GroupEnd;
-  /** Metric of this group's epochs. A non-finite value is not in it. */
-  readonly values: readonly number[];
   /** How the value after the last of `values` looked; only for `diverged`. */
   readonly nonFinite?: NonFinite;
   /** Why it failed for good; only for `failed`. */
@@ -22,7 +22,7 @@ export function epochsOf({ values, end }: Pick<Outcome, 'values' | 'end'>): numb
 }
 
 export class TrialRun {
-  private readonly values: number[] = [];
+  private readonly curve = new GrowingCurve();
   /** Losses of this group's epochs. */
   readonly losses: number[] = [];
   /** `rung` as long as it is in the race. */
@@ -38,10 +38,8 @@ export class TrialRun {
 
   /** Takes in what training came to. Here a loss is made of each value that a trial reports: nothing below knows the sign of a metric. */
   absorb(outcome: SegmentOutcome): void {
-    for (const value of outcome.values) {
-      this.values.push(value);
-      this.losses.push(this.mode.loss(value));
-    }
+    this.curve.add(outcome);
+    for (const value of outcome.values) this.losses.push(this.mode.loss(value));
     if (outcome.outcome === 'completed') return;
     this.end = outcome.outcome;
     if (outcome.outcome === 'diverged') this.nonFinite = outcome.nonFinite;
@@ -55,10 +53,16 @@ export class TrialRun {
     return last;
   }
 
+  /** What it came to at the last known epoch. @throws RangeError without one */
+  result(): Result {
+    const metrics = numbersAt(this.curve, this.losses.length - 1);
+    return { loss: this.loss(), ...(metrics ? { metrics } : {}) };
+  }
+
   outcome(): Outcome {
-    const { id, index, end, values } = this;
+    const { id, index, end } = this;
     return {
-      ...{ id, index, end, values },
+      ...{ id, index, end, ...cut(this.curve, 0) },
       ...(this.nonFinite === undefined ? {} : { nonFinite: this.nonFinite }),
       ...(this.reason === undefined ? {} : { reason: this.reason }),
     };

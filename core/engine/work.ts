@@ -1,6 +1,7 @@
 /** What a scheduler hands out, and the events that answer it. */
 import type { PredictionAnswer, Solution } from '../predictors/request.js';
 import type { PredictorSettings } from '../predictors/index.js';
+import type { Numbers } from '../curve.js';
 import type { Config } from '../settings.js';
 import type { SegmentOutcome } from '../trial.js';
 import type { Memory } from './memory.js';
@@ -120,6 +121,8 @@ export interface Closing {
   readonly ends: readonly GroupEnd[];
   /** Loss at the rung, one per member; null for a trial that has none there. */
   readonly losses: readonly (number | null)[];
+  /** The further metrics that the study names, there and with it; absent: it names none. */
+  readonly metrics?: readonly (Numbers | null)[];
   /**
    * The configurations drawn, one per member; of a group that draws them and whose checkpoints others may start from.
    * Later ones a scheduler knows, for it made them.

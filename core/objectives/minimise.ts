@@ -1,8 +1,15 @@
 /** The smaller the metric, the better: it is the loss. */
-import type { ObjectiveMode } from './mode.js';
+import type { ObjectiveDefinition } from './definition.js';
 
-export const minimise: ObjectiveMode = {
+export interface MinimiseObjective {
+  /** The key a trainer reports every epoch. @default "loss" */
+  readonly metric: string;
+  readonly mode: 'minimise';
+}
+
+export const minimise: ObjectiveDefinition<MinimiseObjective> = {
   spellings: ['minimize', 'min'],
+  options: {},
   loss: (value) => value,
   value: (loss) => loss,
 };

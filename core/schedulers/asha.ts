@@ -6,13 +6,16 @@ import { maxObservationBytes } from '../engine/memory.js';
 import { geometricRungs, Plan } from '../engine/plan.js';
 import type { SchedulerContext, SchedulerDefinition } from '../engine/scheduler.js';
 import { pow } from '../math.js';
+import { namedMetrics } from '../metrics.js';
+import type { Result } from '../objectives/definition.js';
+import { modeOf } from '../objectives/index.js';
 import type { Refusal } from '../options.js';
 import { prunerOf } from '../pruners/index.js';
 import type { Json } from '../settings.js';
 import type { Source } from '../trial.js';
 import { OneByOne, type OneByOneRule, type Way } from './one-by-one.js';
 import { eta, maxBudget, minBudget, withoutRungs } from './options.js';
-import { Rung, type RungState } from './rung.js';
+import { bytesPerRanked, Rung, type RungState } from './rung.js';
 
 export interface AshaScheduler {
   readonly type: 'asha';
@@ -24,19 +27,18 @@ export interface AshaScheduler {
   readonly eta: number;
 }
 
-/** Bytes of state a trial costs where it may still be promoted (schedulers/rung.ts), and what a state may take of them. */
-const bytesPerRanked = 16;
+/** What a state may take for the trials that may still be promoted. */
 const maxStateBytes = 900_000;
 
 /**
  * The most trials whose state travels in one message. The top 1/eta of every rung is kept, and twice as many as a
  * synchronous bracket would promote come to a rung, where a trial is promoted before the rung is complete.
  */
-function ashaTrialBound({ eta: base }: Pick<AshaScheduler, 'eta'>, samplerLearns: boolean): number {
+function ashaTrialBound({ eta: base }: Pick<AshaScheduler, 'eta'>, samplerLearns: boolean, metrics: number): number {
   let kept = 1 / base;
   for (let share = 1 / base; share > 1e-6; share /= base) kept += Math.min(1, 2 * share) / base;
   const left = maxStateBytes - (samplerLearns ? maxObservationBytes : 0);
-  return Math.min(100_000, Math.floor(left / bytesPerRanked / kept));
+  return Math.min(100_000, Math.floor(left / bytesPerRanked(metrics) / kept));
 }
 
 export const asha: SchedulerDefinition<AshaScheduler> = {
@@ -63,12 +65,13 @@ export const asha: SchedulerDefinition<AshaScheduler> = {
   ignores: ['sampler.wave', 'pruner.completeShare'],
   // All that trains at once is in one workflow, whose history holds so many trials.
   maxParallelism: 500,
-  refuse({ settings, pruner, sampler }) {
+  refuse({ settings, pruner, sampler, metrics = [] }) {
     const refusals: Refusal[] = withoutRungs(settings);
-    const limit = ashaTrialBound(settings, sampler?.learns ?? false);
+    const limit = ashaTrialBound(settings, sampler?.learns ?? false, metrics.length);
     if (settings.trials !== 'untilLimit' && settings.trials > limit) {
       const learns = sampler?.learns ? ` and a sampler that learns (${sampler.name})` : '';
-      const rule = `must be at most ${limit} with eta ${settings.eta}${learns}: what an ASHA study remembers travels in one message`;
+      const named = metrics.length > 0 ? ` and ${metrics.length} further metrics (${metrics.join(', ')})` : '';
+      const rule = `must be at most ${limit} with eta ${settings.eta}${learns}${named}: what an ASHA study remembers travels in one message`;
       refusals.push({ path: 'scheduler.trials', value: settings.trials, rule });
     }
     const alone = pruner && prunerOf(pruner).needsRounds;
@@ -97,11 +100,14 @@ class AshaRule implements OneByOneRule<AshaScheduler> {
     const { settings, study } = context;
     const state = carried as unknown as State | null;
     this.maxTrials =
-      settings.trials === 'untilLimit' ? ashaTrialBound(settings, context.wave !== null) : settings.trials;
+      settings.trials === 'untilLimit'
+        ? ashaTrialBound(settings, context.wave !== null, namedMetrics(study).length)
+        : settings.trials;
     this.share = 1 / settings.eta;
     this.plan = new Plan({ definition: asha, settings, pruner: study.pruner });
     const rounds = this.plan.first[0]?.rounds ?? [];
-    this.rungs = rounds.map((_, k) => new Rung(settings.eta, this.maxTrials, state?.rungs[k]));
+    const { compare } = modeOf(study.objective);
+    this.rungs = rounds.map((_, k) => new Rung(settings.eta, compare, this.maxTrials, state?.rungs[k]));
     this.started = state?.started ?? 0;
   }
 
@@ -122,8 +128,8 @@ class AshaRule implements OneByOneRule<AshaScheduler> {
     else this.rungs[rung - 1]?.promote(trial);
   }
 
-  came({ trial, rung }: Way, loss: number | null): readonly Source[] {
-    this.rungs[rung]?.add(trial, loss);
+  came({ trial, rung }: Way, result: Result | null): readonly Source[] {
+    this.rungs[rung]?.add(trial, result);
     return [];
   }
 

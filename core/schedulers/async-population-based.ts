@@ -6,6 +6,8 @@
  */
 import { Plan, type BracketPlan, type RoundPlan } from '../engine/plan.js';
 import type { Combination, SchedulerContext, SchedulerDefinition } from '../engine/scheduler.js';
+import type { Result } from '../objectives/definition.js';
+import { modeOf } from '../objectives/index.js';
 import type { Refusal } from '../options.js';
 import type { Config, Json } from '../settings.js';
 import { trialId, type Source, type Trial } from '../trial.js';
@@ -53,8 +55,8 @@ interface State {
   readonly configs: readonly Config[];
   /** By trial: how many rungs it has come to; null: it is out. */
   readonly reached: readonly (number | null)[];
-  /** By trial: its latest loss; null before the first, and once it is out. */
-  readonly losses: readonly (number | null)[];
+  /** By trial: its latest result; null before the first, and once it is out. */
+  readonly results: readonly (Result | null)[];
   /** Who is on the way to a rung. */
   readonly away: readonly number[];
   /** By trial, in order. */
@@ -71,7 +73,7 @@ class PopulationRule implements OneByOneRule<AsyncPopulationBasedScheduler> {
   private readonly rounds: readonly RoundPlan[];
   private readonly configs: Config[];
   private readonly reached: (number | null)[];
-  private readonly losses: (number | null)[];
+  private readonly results: (Result | null)[];
   private readonly away: Set<number>;
   private readonly took: Took[][];
   private held: readonly Way[];
@@ -93,15 +95,15 @@ class PopulationRule implements OneByOneRule<AsyncPopulationBasedScheduler> {
     const trials = Array.from({ length: this.maxTrials }, (_, trial) => trial);
     this.configs = [...(state?.configs ?? [])];
     this.reached = [...(state?.reached ?? trials.map(() => 0))];
-    this.losses = [...(state?.losses ?? trials.map(() => null))];
+    this.results = [...(state?.results ?? trials.map(() => null))];
     this.away = new Set(state?.away);
     this.took = trials.map((trial) => [...(state?.took[trial] ?? [])]);
     this.held = state?.held ?? [];
   }
 
   get state(): Readonly<Record<keyof State, unknown>> {
-    const { configs, reached, losses, away, took, held } = this;
-    return { configs, reached, losses, away: [...away], took, held };
+    const { configs, reached, results, away, took, held } = this;
+    return { configs, reached, results, away: [...away], took, held };
   }
 
   /** Whoever has trained least goes first, so that with fewer places than trials the population stays together. */
@@ -117,9 +119,10 @@ class PopulationRule implements OneByOneRule<AsyncPopulationBasedScheduler> {
   /** Truncation selection among the latest results of all who have one and are not out. */
   handed({ trial, rung }: Way): void {
     this.away.add(trial);
-    const ranking = this.losses
-      .flatMap((loss, one) => (loss === null ? [] : [{ one, loss }]))
-      .sort((a, b) => a.loss - b.loss || a.one - b.one)
+    const { compare } = modeOf(this.context.study.objective);
+    const ranking = this.results
+      .flatMap((result, one) => (result === null ? [] : [{ one, result }]))
+      .sort((a, b) => compare(a.result, b.result) || a.one - b.one)
       .map(({ one }) => one);
     const among = shareOf(ranking.length, this.context.settings.quantile);
     if (rung === 0 || ranking.indexOf(trial) < ranking.length - among) return;
@@ -141,11 +144,11 @@ class PopulationRule implements OneByOneRule<AsyncPopulationBasedScheduler> {
     for (const { index, config } of trials) this.configs[index] = config;
   }
 
-  came({ trial, rung }: Way, loss: number | null): readonly Source[] {
+  came({ trial, rung }: Way, result: Result | null): readonly Source[] {
     this.away.delete(trial);
-    this.reached[trial] = loss === null ? null : rung + 1;
-    this.losses[trial] = loss;
-    if (loss !== null) this.held = [...this.held, { trial, rung }];
+    this.reached[trial] = result === null ? null : rung + 1;
+    this.results[trial] = result;
+    if (result !== null) this.held = [...this.held, { trial, rung }];
     const needed = this.needed();
     const released = this.held.filter((one) => !needed.has(keyOf(one)));
     this.held = this.held.filter((one) => needed.has(keyOf(one)));

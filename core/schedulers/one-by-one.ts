@@ -3,8 +3,8 @@
  * is one group; the scheduler's own rule says what a free place does next. No barrier, no clock: the order of what is
  * handed out and told decides everything, and the record holds it.
  */
-import { better } from '../engine/best.js';
-import { GroupRun, type Judged } from '../engine/group-run.js';
+import { bestOf, better } from '../engine/best.js';
+import { GroupRun, resultsOf, type Judged } from '../engine/group-run.js';
 import { emptyMemory, type Memory } from '../engine/memory.js';
 import type { BracketPlan, Plan, RoundPlan } from '../engine/plan.js';
 import type { Proposal } from '../engine/propose.js';
@@ -12,6 +12,7 @@ import type { Shared } from '../engine/round.js';
 import { epochsOf } from '../engine/trial-run.js';
 import type { Best, Consequence, RoundView, Scheduler, SchedulerContext, View } from '../engine/scheduler.js';
 import type { Ended, Event, Group, Work } from '../engine/work.js';
+import type { Result } from '../objectives/definition.js';
 import { modeOf } from '../objectives/index.js';
 import type { Json } from '../settings.js';
 import { trialId, type Source, type Trial } from '../trial.js';
@@ -42,10 +43,10 @@ export interface OneByOneRule<Settings extends { readonly type: string; readonly
   /** Trials were drawn. */
   drew?(trials: readonly Trial[]): void;
   /**
-   * A trial came to its rung with this loss; null: it ended before, without one there. Gives the checkpoints that were
+   * A trial came to its rung with this result; null: it ended before, without one there. Gives the checkpoints that were
    * held and from which nobody starts any more.
    */
-  came(way: Way, loss: number | null): readonly Source[];
+  came(way: Way, result: Result | null): readonly Source[];
   /** The q-quantile of the losses at a rung; null when it has none, or nobody asks. */
   quantile?(rung: number, q: number): number | null;
   /** Small plain JSON from which the rule goes on, under names that {@link State} does not have. */
@@ -246,11 +247,11 @@ export class OneByOne<Settings extends { readonly type: string; readonly maxBudg
     this.flights.delete(run.group.id);
     const { outcomes, closing } = run.closed as NonNullable<typeof run.closed>;
     const outcome = outcomes[0] as (typeof outcomes)[number];
-    const loss = closing.losses[0] ?? null;
+    const result = resultsOf(closing)[0] ?? null;
     const row = this.rows[rung] as RoundView;
     const mode = modeOf(objective);
     const id = trialId(this.bracket.id, trial);
-    const reached = loss === null ? null : { trial: id, value: mode.value(loss), budget: run.group.to };
+    const reached = result && bestOf(objective, id, result, run.group.to);
     this.epochs += epochsOf(outcome);
     this.best = better(objective, this.best, reached);
     this.rows[rung] = {
@@ -266,8 +267,8 @@ export class OneByOne<Settings extends { readonly type: string; readonly maxBudg
       this.ending ??= 'stopped';
       return [];
     }
-    const released = this.rule.came({ trial, rung }, loss);
-    if (loss !== null && limits.target !== undefined && loss <= mode.loss(limits.target)) {
+    const released = this.rule.came({ trial, rung }, result);
+    if (result !== null && limits.target !== undefined && mode.reached(result, limits.target)) {
       this.ending = 'target';
       this.halted = true;
     }

@@ -2,7 +2,8 @@
  * Brackets of rounds with a barrier behind each: the state machine of every synchronous scheduler. A round is one
  * group; when it has closed, the scheduler's own rule says who goes on.
  */
-import { better } from '../engine/best.js';
+import { bestOf, better } from '../engine/best.js';
+import { resultsOf } from '../engine/group-run.js';
 import { emptyMemory, type Memory } from '../engine/memory.js';
 import type { BracketPlan, Plan, RoundPlan } from '../engine/plan.js';
 import type {
@@ -16,6 +17,7 @@ import type {
   View,
 } from '../engine/scheduler.js';
 import type { Closing, Ended, Event, Exploit, Group, Work } from '../engine/work.js';
+import type { Result } from '../objectives/definition.js';
 import { modeOf } from '../objectives/index.js';
 import type { Config, Json } from '../settings.js';
 import { trialId } from '../trial.js';
@@ -24,8 +26,8 @@ import { trialId } from '../trial.js';
 export interface Closed {
   readonly bracket: BracketPlan;
   readonly round: RoundPlan;
-  /** Indexes of its members that have a loss at the rung, best first, ties by trial. */
-  readonly ranking: readonly { readonly trial: number; readonly loss: number }[];
+  /** Its members that have a result at the rung, by index, best first, ties by trial. */
+  readonly ranking: readonly (Result & { readonly trial: number })[];
   /**
    * The configuration that a member trained with, where other trials may start from its checkpoint.
    * @throws RangeError where the group closed without configurations
@@ -249,9 +251,10 @@ export class Rounds<Settings extends { readonly type: string; readonly maxBudget
     const { study } = this.rule.context;
     const round = bracket.rounds[standing.round] as RoundPlan;
     const members = standing.members ?? Array.from({ length: bracket.trials }, (_, i) => i);
-    const ranking = closing.losses
-      .flatMap((loss, i) => (loss === null ? [] : [{ trial: members[i] as number, loss }]))
-      .sort((a, b) => a.loss - b.loss || a.trial - b.trial);
+    const mode = modeOf(study.objective);
+    const ranking = resultsOf(closing)
+      .flatMap((result, i) => (result === null ? [] : [{ trial: members[i] as number, ...result }]))
+      .sort((a, b) => mode.compare(a, b) || a.trial - b.trial);
     const interrupted = closing.ends.includes('unfinished');
     const drawn = closing.configs ? byMember(members, closing.configs) : standing.drawn;
     const configOf = (trial: number): Config => {
@@ -260,13 +263,10 @@ export class Rounds<Settings extends { readonly type: string; readonly maxBudget
       return config;
     };
     const next = interrupted || round.last ? nobody : this.rule.promote({ bracket, round, ranking, configOf });
-    const mode = modeOf(study.objective);
     const first = ranking[0];
-    const best = first
-      ? { trial: trialId(bracket.id, first.trial), value: mode.value(first.loss), budget: round.to }
-      : null;
+    const best = first ? bestOf(study.objective, trialId(bracket.id, first.trial), first, round.to) : null;
     const target = study.limits.target;
-    const reached = first !== undefined && target !== undefined && first.loss <= mode.loss(target);
+    const reached = first !== undefined && target !== undefined && mode.reached(first, target);
     const count = (end: string) => closing.ends.filter((one) => one === end).length;
     const row: RoundView = {
       ...blank(round),

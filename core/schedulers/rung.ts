@@ -1,5 +1,6 @@
 /** One rung of an asynchronous scheduler: results by rank, and who was promoted. */
 import { fromBase64, toBase64 } from '../base64.js';
+import type { Result } from '../objectives/definition.js';
 import { interpolated } from '../quantile.js';
 
 export interface RungState {
@@ -9,14 +10,20 @@ export interface RungState {
   readonly measured: number;
   /** By rank: base64 of the losses, little-endian float64. */
   readonly losses: string;
+  /** By rank: base64 of every further metric, little-endian float64, NaN for null; absent: the study names none. */
+  readonly metrics?: Readonly<Record<string, string>>;
   /** By rank: base64 of little-endian uint32, the trial's index, with the highest bit set when it is promoted. */
   readonly trials: string;
 }
 
-interface Entry {
+interface Entry extends Result {
   readonly trial: number;
-  readonly loss: number;
   promoted: boolean;
+}
+
+/** Bytes of state a trial costs here with so many further metrics. */
+export function bytesPerRanked(metrics: number): number {
+  return ((12 + 8 * metrics) * 4) / 3;
 }
 
 const promotedBit = 0x80000000;
@@ -31,11 +38,12 @@ export class Rung {
   private readonly kept: number;
 
   /**
-   * `trials`: most that can ever come here, so that whoever falls below their top share is forgotten. That is all of the
+   * `compare`: the objective's. `trials`: most that can ever come here, so that whoever falls below their top share is forgotten. That is all of the
    * study, at every rung: where each trial is better than all before, every one is promoted.
    */
   constructor(
     private readonly eta: number,
+    private readonly compare: (a: Result, b: Result) => number,
     trials: number,
     state?: RungState
   ) {
@@ -45,27 +53,32 @@ export class Rung {
     if (!state) return;
     const losses = viewOf(state.losses);
     const trialBits = viewOf(state.trials);
+    const metrics = Object.entries(state.metrics ?? {}).map(([name, text]) => [name, viewOf(text)] as const);
     for (let i = 0; i < trialBits.byteLength / 4; i++) {
       const bits = trialBits.getUint32(4 * i, true);
       this.ranked.push({
         trial: bits % promotedBit,
         loss: losses.getFloat64(8 * i, true),
+        ...(metrics.length > 0
+          ? { metrics: Object.fromEntries(metrics.map(([name, view]) => numberAt(name, view, i))) }
+          : {}),
         promoted: bits >= promotedBit,
       });
     }
   }
 
   get state(): RungState {
-    const losses = new DataView(new ArrayBuffer(8 * this.ranked.length));
     const trials = new DataView(new ArrayBuffer(4 * this.ranked.length));
-    this.ranked.forEach(({ trial, loss, promoted }, i) => {
-      losses.setFloat64(8 * i, loss, true);
+    this.ranked.forEach(({ trial, promoted }, i) => {
       trials.setUint32(4 * i, promoted ? trial + promotedBit : trial, true);
     });
+    const names = Object.keys(this.ranked[0]?.metrics ?? {});
+    const metrics = names.map((name) => [name, packed(this.ranked.map((one) => one.metrics?.[name] ?? NaN))] as const);
     return {
       arrived: this.arrived,
       measured: this.measured,
-      losses: toBase64(new Uint8Array(losses.buffer)),
+      losses: packed(this.ranked.map(({ loss }) => loss)),
+      ...(metrics.length > 0 ? { metrics: Object.fromEntries(metrics) } : {}),
       trials: toBase64(new Uint8Array(trials.buffer)),
     };
   }
@@ -76,19 +89,19 @@ export class Rung {
     return interpolated((rank) => (this.ranked[rank] as Entry).loss, this.measured, q);
   }
 
-  add(trial: number, loss: number | null): void {
+  add(trial: number, result: Result | null): void {
     this.arrived++;
-    if (loss === null) return;
+    if (result === null) return;
     this.measured++;
     let low = 0;
     let high = this.ranked.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       const other = this.ranked[middle] as Entry;
-      if (other.loss < loss || (other.loss === loss && other.trial < trial)) low = middle + 1;
+      if ((this.compare(other, result) || other.trial - trial) < 0) low = middle + 1;
       else high = middle;
     }
-    this.ranked.splice(low, 0, { trial, loss, promoted: false });
+    this.ranked.splice(low, 0, { trial, ...result, promoted: false });
     this.passed = Math.min(this.passed, low);
     if (this.ranked.length > this.kept) this.ranked.length = this.kept;
   }
@@ -108,6 +121,17 @@ export class Rung {
     if (!entry) throw new RangeError(`trial ${trial} cannot be promoted from here`);
     entry.promoted = true;
   }
+}
+
+function packed(numbers: readonly number[]): string {
+  const view = new DataView(new ArrayBuffer(8 * numbers.length));
+  numbers.forEach((number, i) => view.setFloat64(8 * i, number, true));
+  return toBase64(new Uint8Array(view.buffer));
+}
+
+function numberAt(name: string, view: DataView, i: number): [string, number | null] {
+  const number = view.getFloat64(8 * i, true);
+  return [name, Number.isNaN(number) ? null : number];
 }
 
 function viewOf(text: string): DataView {

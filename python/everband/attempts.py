@@ -14,7 +14,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Sequence
 
 from .canonical import canonical_json
 from .files import read_json, write_whole
@@ -92,9 +92,10 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     write_whole(folder / "manifest.jsonl", f"{text}\n{seal}\n")
 
 
-def config_hash_of(config: Any, seed: int, metric: str) -> str:
-    """What must be the same for a checkpoint to be of use."""
-    return _sha256(canonical_json({"config": config, "seed": seed, "metric": metric}))
+def config_hash_of(config: Any, seed: int, metric: str, metrics: Sequence[str] = ()) -> str:
+    """What must be the same for a checkpoint to be of use. `metrics`: further ones that the study names."""
+    named = {"metrics": list(metrics)} if metrics else {}
+    return _sha256(canonical_json({"config": config, "seed": seed, "metric": metric, **named}))
 
 
 def base_of(source: Optional[Mapping[str, Any]]) -> int:

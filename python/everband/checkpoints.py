@@ -49,17 +49,25 @@ class Scope(Place):
         return Scope(
             **{"state_dir": state_dir, "study": segment["study"], "identity": segment["identity"]},
             **{"trial": trial["id"], "start": segment["from"]},
-            config_hash=config_hash_of(trial["config"], trial["seed"], segment["metric"]),
+            config_hash=config_hash_of(trial["config"], trial["seed"], segment["metric"], segment.get("metrics", ())),
             **{"source": segment.get("source"), "reset": segment.get("reset")},
         )
 
 
 class Known(NamedTuple):
-    """What is known of a trial: `values` of the epochs after `base`."""
+    """What is known of a trial: `values` of the epochs after `base`, and as many numbers of each further metric that the
+    study names, None where one was not finite."""
 
     base: int
     values: list[float]
+    metrics: Mapping[str, list[Optional[float]]]
     non_finite: Optional[str]
+
+    def curve(self, start: int, stop: Optional[int] = None) -> dict[str, Any]:
+        """Those of the epochs after `start` up to `stop`, as they travel: without metrics where the study names none."""
+        part = slice(start - self.base, None if stop is None else stop - self.base)
+        named = {name: numbers[part] for name, numbers in self.metrics.items()}
+        return {"values": self.values[part], **({"metrics": named} if named else {})}
 
 
 class Claim:
@@ -77,9 +85,10 @@ class Claim:
         self.folder = self._own.path
         self.files = self.folder / "files"
         self.files.mkdir()
-        self.base, values, self.non_finite = self._line.known
+        self.base, values, metrics, self.non_finite = self._line.known
         #: Values of the epochs after `base`, exactly as first reported.
         self.values = list(values)
+        self._metrics = {name: list(numbers) for name, numbers in metrics.items()}
         self._resumed = len(self.values)
         self._saved: list[dict[str, Any]] = []
         self._names: set[str] = set()
@@ -99,16 +108,25 @@ class Claim:
 
     @property
     def known(self) -> Known:
-        return Known(self.base, self.values, self.non_finite)
+        return Known(self.base, self.values, self._metrics, self.non_finite)
 
     def record(
-        self, epoch: int, value: float, checkpoint: Optional[str], seconds: float, others: Mapping[str, Any]
+        self,
+        epoch: int,
+        value: float,
+        checkpoint: Optional[str],
+        seconds: float,
+        others: Mapping[str, Any],
+        metrics: Mapping[str, Optional[float]] = {},
     ) -> None:
-        """Takes a finished epoch into the curve and makes it last; one already in it keeps its first value."""
+        """Takes a finished epoch into the curve and makes it last; one already in it keeps its first numbers. `metrics`:
+        the further ones that the study names."""
         lines = []
         if epoch == self._next_epoch:
             lines.append(self._epoch_line(seconds, others))
             self.values.append(value)
+            for name, number in metrics.items():
+                self._metrics.setdefault(name, []).append(number)
         elif checkpoint is None:
             return
         if checkpoint is not None:
@@ -213,7 +231,8 @@ class Claim:
         source, configuration = self._line.source, self._scope.config_hash
         manifest = {
             **{"identity": self._scope.identity, "configHash": configuration, "source": source},
-            **{"values": self.values, "nonFinite": self.non_finite, "checkpoints": self._saved},
+            **self.known.curve(self.base),
+            **{"nonFinite": self.non_finite, "checkpoints": self._saved},
         }
         try:
             # First, for what is published is not trained again. A line too many is taken back by those that follow.
@@ -285,8 +304,12 @@ def _line_of(scope: Scope, root: Path) -> _Line:
     members = [attempt for attempt in attempts if _is_of(attempt, scope.config_hash, source)]
     # The curve of the newest attempt that published one: an overtaken attempt has no say any more.
     newest = members[-1].manifest if members else None
-    values, non_finite = (newest["values"], newest["nonFinite"]) if newest else ([], None)
-    return _Line(attempts, reset, members, source, Known(base_of(source), values, non_finite))
+    empty: dict[str, Any] = {"values": [], "nonFinite": None}
+    return _Line(attempts, reset, members, source, _known_by(newest or empty, base_of(source)))
+
+
+def _known_by(manifest: Mapping[str, Any], base: int) -> Known:
+    return Known(base, manifest["values"], manifest.get("metrics", {}), manifest["nonFinite"])
 
 
 def _is_of(attempt: Attempt, config_hash: str, source: Optional[Mapping[str, Any]]) -> bool:
@@ -296,14 +319,15 @@ def _is_of(attempt: Attempt, config_hash: str, source: Optional[Mapping[str, Any
 
 def _newest_intact(line: _Line) -> tuple[int, Optional[Path]]:
     """The checkpoint of the latest epoch whose files are intact and whose curve is the beginning of what is known."""
-    base, values, _ = line.known
+    base = line.known.base
+    last = base + len(line.known.values)
     candidates = []
     for attempt in line.members:
         assert attempt.manifest
         for checkpoint in attempt.manifest["checkpoints"]:
             epoch: int = checkpoint["epoch"]
-            curve = attempt.manifest["values"][: max(0, epoch - base)]
-            if epoch <= base + len(values) and curve == values[: len(curve)]:
+            own, until = _known_by(attempt.manifest, base), max(base, epoch)
+            if epoch <= last and own.curve(base, until) == line.known.curve(base, until):
                 candidates.append((epoch, attempt.age, attempt.path / "files", checkpoint))
     for epoch, _, files, checkpoint in sorted(candidates, key=lambda each: each[:2], reverse=True):
         if files_are_intact(files, checkpoint["files"]):

@@ -16,7 +16,8 @@ def check_version(request: Any, *readable: int) -> None:
     version = request.get("schemaVersion")
     if version in readable:
         return
-    known = " and ".join(map(str, readable))
+    *others, last = map(str, readable)
+    known = f"{', '.join(others)} and {last}" if others else last
     raise ApplicationError(
         f"this worker reads schemaVersion {known}, the request has {version!r}; update the older of the two",
         type="UnsupportedSchema",
@@ -25,7 +26,7 @@ def check_version(request: Any, *readable: int) -> None:
 
 
 def check_segment(segment: Any) -> None:
-    check_version(segment, 2, 3)
+    check_version(segment, 2, 3, 4)
     version = segment["schemaVersion"]
     source = segment.get("source")
     for name in (segment["study"], segment["trial"]["id"], *([source["trial"]] if source else [])):
@@ -41,8 +42,15 @@ def check_segment(segment: Any) -> None:
         wanted = f'source.epoch must be "from" with schemaVersion 2, which is {segment["from"]}'
         raise _invalid(f'{wanted}; the request has {source["epoch"]}')
     shift = segment.get("shift")
-    if version == 3 and not (isinstance(shift, int) and not isinstance(shift, bool)):
+    if version != 2 and not (isinstance(shift, int) and not isinstance(shift, bool)):
         raise _invalid(f"shift must be a whole number, the request has {shift!r}")
+    if version == 4:
+        _check_metrics(segment.get("metrics"))
+
+
+def _check_metrics(metrics: Any) -> None:
+    if not (isinstance(metrics, list) and metrics and all(isinstance(name, str) for name in metrics)):
+        raise _invalid(f"metrics must be a list of names, the request has {metrics!r}")
 
 
 def _is_count(value: Any) -> bool:

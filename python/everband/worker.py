@@ -136,6 +136,7 @@ class _Attempt:
     def __init__(self, segment: Mapping[str, Any], claim: Claim, beat: Beat) -> None:
         trial = segment["trial"]
         self._metric: str = segment["metric"]
+        self._metrics: list[str] = segment.get("metrics", [])
         self._to: int = segment["to"]
         self._epoch_timeout: float = segment["training"]["epochTimeoutSeconds"]
         self._grace: float = segment["training"]["graceSeconds"]
@@ -150,6 +151,7 @@ class _Attempt:
         self._message = {
             **{"everband": 1, "study": segment["study"], "trial": trial["id"], "config": trial["config"]},
             **{"seed": trial["seed"], "metric": self._metric, "from": claim.start + self._shift, "to": self._to + self._shift},
+            **({"metrics": self._metrics} if self._metrics else {}),
             **{"checkpoint": str(claim.checkpoint) if claim.checkpoint else None, "checkpointDir": str(claim.files)},
         }
 
@@ -207,16 +209,20 @@ class _Attempt:
 
     def _take(self, message: Mapping[str, Any]) -> None:
         epoch = self._epoch + 1
-        if message.get("epoch") != epoch + self._shift or self._metric not in message:
-            raise _trial_failed(f"the trainer said {message}, expected {self._metric} of epoch {epoch + self._shift}")
-        value = message[self._metric]
-        value = math.nan if value is None else float(value)
+        value = _number(message, self._metric)
+        # Of an epoch that diverged no other number counts.
+        finite = value is not None and math.isfinite(value)
+        lacks = finite and any(_number(message, name) is None for name in self._metrics)
+        if message.get("epoch") != epoch + self._shift or value is None or lacks:
+            names = ", ".join([self._metric, *self._metrics])
+            raise _trial_failed(f"the trainer said {message}, expected {names} of epoch {epoch + self._shift}")
         now = time.monotonic()
         seconds, self._began = now - self._began, now
         others = other_numbers(message, self._metric)
         try:
-            if math.isfinite(value):
-                self._claim.record(epoch, value, message.get("checkpoint"), seconds, others)
+            if finite:
+                metrics = {name: others[name] for name in self._metrics}
+                self._claim.record(epoch, value, message.get("checkpoint"), seconds, others, metrics)
                 self._epoch = epoch
                 self._beat.note({**self._beat.details, "epoch": epoch, "value": value})
                 return
@@ -248,12 +254,19 @@ class _Attempt:
 
 
 def _answer(known: Known, start: int, to: int) -> Optional[dict[str, Any]]:
-    base, values, non_finite = known
-    if base + len(values) >= to:
-        return {"outcome": "completed", "values": values[start - base : to - base]}
-    if non_finite is not None:
-        return {"outcome": "diverged", "values": values[start - base :], "nonFinite": non_finite}
+    if known.base + len(known.values) >= to:
+        return {"outcome": "completed", **known.curve(start, to)}
+    if known.non_finite is not None:
+        return {"outcome": "diverged", **known.curve(start), "nonFinite": known.non_finite}
     return None
+
+
+def _number(message: Mapping[str, Any], name: str) -> Optional[float]:
+    """The number of that name, NaN for null; None where it has none."""
+    number = message.get(name, "")
+    if number is None:
+        return math.nan
+    return float(number) if isinstance(number, (int, float)) and not isinstance(number, bool) else None
 
 
 def _given_up() -> bool:

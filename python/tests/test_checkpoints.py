@@ -34,7 +34,7 @@ def scope_of(step: Any, state_dir: Path) -> Scope:
 
 
 def known_of(known: Any) -> Any:
-    return {"base": known.base, "values": known.values, "nonFinite": known.non_finite}
+    return {"base": known.base, **known.curve(known.base), "nonFinite": known.non_finite}
 
 
 def take(step: Any, state_dir: Path, claims: dict[str, Claim]) -> None:
@@ -52,7 +52,7 @@ def take(step: Any, state_dir: Path, claims: dict[str, Claim]) -> None:
         claim = claims[step["of"]]
         if step["checkpoint"] is not None and step.get("written", True):
             (claim.files / step["checkpoint"]).write_text(step.get("text", "state"))
-        claim.record(step["epoch"], step["value"], step["checkpoint"], 1, {})
+        claim.record(step["epoch"], step["value"], step["checkpoint"], 1, {}, step.get("metrics", {}))
     elif "diverge" in step:
         claims[step["of"]].record_divergence(step["diverge"], 1, {})
     elif "release" in step:
@@ -75,7 +75,7 @@ def take(step: Any, state_dir: Path, claims: dict[str, Claim]) -> None:
     elif "text" in step:
         assert (folder / step["text"]).read_text() == step["is"]
     elif "hash" in step:
-        assert config_hash_of(step["config"], 1, "loss") == step["hash"]
+        assert config_hash_of(step["config"], 1, "loss", step.get("metrics", ())) == step["hash"]
     elif "attempts" in step:
         assert sorted(each.name for each in root.iterdir()) == step["attempts"]
     else:

@@ -213,10 +213,10 @@ def test_asks_again_for_another_schema_ever_more_slowly(trainers, tmp_path: Path
         environment = ActivityEnvironment()
         environment.info = dataclasses.replace(environment.info, attempt=attempt)
         with pytest.raises(ApplicationError) as caught:
-            environment.run(create_activity(trainers, tmp_path / "state"), segment(schemaVersion=4))
+            environment.run(create_activity(trainers, tmp_path / "state"), segment(schemaVersion=5))
         assert (caught.value.type, caught.value.non_retryable) == ("UnsupportedSchema", False)
         assert caught.value.next_retry_delay == timedelta(seconds=seconds)
-        assert "reads schemaVersion 2 and 3, the request has 4" in str(caught.value)
+        assert "reads schemaVersion 2, 3 and 4, the request has 5" in str(caught.value)
 
 
 def test_refuses_an_identity_and_a_source_that_make_no_sense(run) -> None:
@@ -226,6 +226,28 @@ def test_refuses_an_identity_and_a_source_that_make_no_sense(run) -> None:
     third = segment(start=2, source={**donor, "epoch": 0}, schemaVersion=3, shift=0)
     assert "1 or more; the request has 0" in fails_as(run, third, "InvalidStudy", True)
     assert "shift must be" in fails_as(run, segment(schemaVersion=3, shift=0.5), "InvalidStudy", True)
+    for metrics in (None, [], [1], "latency"):
+        fourth = segment(schemaVersion=4, shift=0, metrics=metrics)
+        assert "metrics must be a list of names" in fails_as(run, fourth, "InvalidStudy", True)
+
+
+def test_answers_with_the_further_metrics_that_a_study_names(run) -> None:
+    named = {"schemaVersion": 4, "shift": 0, "metrics": ["latency"]}
+    config = {"more": {"latency": 12.5, "accuracy": 1}}
+    answer = {"outcome": "completed", "values": [1, 3, 6], "metrics": {"latency": [12.5, 12.5, 12.5]}}
+    assert run(segment(config, **named)) == answer
+    # Known by now, and the next ones after it.
+    assert run(segment(config, **named)) == answer
+    assert run(segment(config, 3, 5, **named))["metrics"] == {"latency": [12.5, 12.5]}
+    infinite = segment({"more": {"latency": float("inf")}, "value": "nan", "at": 3}, **named)
+    diverged = {"outcome": "diverged", "values": [1, 3], "metrics": {"latency": [None, None]}, "nonFinite": "nan"}
+    assert run(infinite) == diverged
+
+
+def test_fails_where_a_metric_that_the_study_names_is_missing(run) -> None:
+    named = {"schemaVersion": 4, "shift": 0, "metrics": ["latency"]}
+    message = fails_as(run, segment({"more": {"accuracy": 1}}, **named), "TrialFailed", True)
+    assert "expected loss, latency of epoch 1" in message
 
 
 def test_a_deleted_study_does_not_write_into_the_new_one_of_its_name(trainers, tmp_path: Path) -> None:

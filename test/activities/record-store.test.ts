@@ -89,7 +89,7 @@ describe('the end of a study', () => {
     const place = { stateDir, study: study.name, identity };
     const claim = await claimTrial({ ...place, trial, metric: 'loss', from: 0 }, 10);
     writeFileSync(path.join(claim.filesFolder, 'e1'), 'state');
-    claim.record(1, 0.5, 'e1', { seconds: 1, others: {} });
+    claim.record(1, { value: 0.5 }, 'e1', { seconds: 1, others: {} });
     await claim.publish();
     await holdCheckpoint(place, trial.id, 1);
     const held = path.join(studyFolder(stateDir, study.name), 'held');

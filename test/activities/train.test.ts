@@ -114,6 +114,31 @@ describe('trainSegment', function () {
     assert.equal((await run(input({ at: 3 }))).outcome, 'completed');
   });
 
+  it('answers with the further metrics that a study names', async () => {
+    const named = { schemaVersion: 4, shift: 0, metrics: ['latency'] } as const;
+    const asked = (config: Config, more: object = {}) => ({ ...input(config), ...named, ...more }) as TrainSegmentInput;
+    const config = { more: '"latency":12.5,"accuracy":1' };
+    const answer = { outcome: 'completed', values: [1, 3, 6], metrics: { latency: [12.5, 12.5, 12.5] } };
+    assert.deepEqual(await run(asked(config)), answer);
+    // Known by now, and the next ones after it.
+    assert.deepEqual(await run(asked(config)), answer);
+    const next = { outcome: 'completed', values: [10, 15], metrics: { latency: [12.5, 12.5] } };
+    assert.deepEqual(await run(asked(config, { from: 3, to: 5 })), next);
+    assert.deepEqual(readEpochs(path.join(stateDir, 'studies/s'), 't').at(-1)?.values, {
+      ...{ latency: 12.5, accuracy: 1 },
+    });
+    const diverging = asked({ more: '"latency":NaN', mode: 'nan', at: 3 });
+    const diverged = { outcome: 'diverged', values: [1, 3], metrics: { latency: [null, null] }, nonFinite: 'nan' };
+    assert.deepEqual(await run(diverging), diverged);
+    await fails(asked({}), /the metric "latency" is missing/);
+    await fails(asked({ more: '"latency":"12"' }), /"latency" must be a number/);
+    const crashing = asked({ more: '"latency":7', mode: 'crash', at: 3 });
+    await assert.rejects(run(crashing), ({ details }: ApplicationFailure) => {
+      assert.deepEqual(details, [[1, 3], { latency: [7, 7] }]);
+      return true;
+    });
+  });
+
   it('goes on after a failure from the last checkpoint', async () => {
     const journal = path.join(stateDir, 'journal');
     // The configuration is the same; what was wrong has been put right.
@@ -204,7 +229,7 @@ describe('trainSegment', function () {
   });
 
   it('asks again for a request it cannot read, ever more slowly', async () => {
-    const request = { ...input({}), schemaVersion: 4 } as unknown as TrainSegmentInput;
+    const request = { ...input({}), schemaVersion: 5 } as unknown as TrainSegmentInput;
     for (const [attempt, delay] of [
       [1, 1000],
       [3, 4000],
@@ -215,7 +240,7 @@ describe('trainSegment', function () {
         assert.ok(error instanceof ApplicationFailure);
         assert.deepEqual([error.type, error.nonRetryable], ['UnsupportedSchema', false]);
         assert.equal(error.nextRetryDelay, delay);
-        return /reads schemaVersion 2 and 3, the request has 4/.test(error.message);
+        return /reads schemaVersion 2, 3 and 4, the request has 5/.test(error.message);
       });
     }
   });
@@ -232,6 +257,9 @@ describe('trainSegment', function () {
       { from: 2, source: { trial: 'd', epoch: 3 } },
       /source\.epoch must be "from" with schemaVersion 2, which is 2; the request has 3/
     );
+    for (const metrics of [undefined, [], [1], 'latency']) {
+      await invalid({ schemaVersion: 4, shift: 0, metrics }, /metrics must be a list of names, the request has/);
+    }
     await invalid({ schemaVersion: 3, shift: 0.5 }, /shift must be a whole number, the request has 0\.5/);
     await invalid(
       { schemaVersion: 3, shift: 0, from: 2, source: { trial: 'd', epoch: 0 } },

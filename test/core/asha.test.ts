@@ -7,6 +7,7 @@ import type { Group, Task, TrainTask } from '../../core/engine/work.js';
 import type { Json } from '../../core/settings.js';
 import { Rung } from '../../core/schedulers/rung.js';
 import { planOf, type Study } from '../../core/study.js';
+import type { Result } from '../../core/objectives/definition.js';
 import { quantile } from '../../core/quantile.js';
 
 type AshaInput = Extract<StudyInput['scheduler'], { type: 'asha' }>;
@@ -72,6 +73,8 @@ function firstRung(asha: Player, values: readonly (number | null)[]): void {
   assert.ok(jobs.every(({ rung }) => rung === 0));
   jobs.forEach((job, i) => asha.tell(job, values[i] as number | null));
 }
+
+const byLoss = (a: Result, b: Result) => a.loss - b.loss;
 
 describe('ASHA', () => {
   it('has rungs at r_min * eta^k, and R as the last one', () => {
@@ -161,15 +164,15 @@ describe('ASHA', () => {
   });
 
   it('knows the quantile of a rung however many results it has forgotten', () => {
-    const rung = new Rung(3, 60);
+    const rung = new Rung(3, byLoss, 60);
     assert.equal(rung.quantile(1 / 3), null);
     const losses = Array.from({ length: 60 }, (_, i) => (i * 37) % 61);
     losses.forEach((loss, i) => {
-      rung.add(i, loss);
+      rung.add(i, { loss });
       const exact = quantile(losses.slice(0, i + 1), 1 / 3);
       assert.ok(Math.abs((rung.quantile(1 / 3) as number) - exact) < 1e-12, `after ${i + 1}`);
     });
-    const again = new Rung(3, 60, rung.state);
+    const again = new Rung(3, byLoss, 60, rung.state);
     assert.equal(again.quantile(1 / 3), rung.quantile(1 / 3));
     assert.equal(again.promotable(), rung.promotable());
   });
@@ -296,8 +299,8 @@ function stateOf(
   const eta = (study.scheduler as Extract<Study['scheduler'], { type: 'asha' }>).eta;
   const rungs = history.rungs.map((results, k) => {
     // As wide as all that came there: the released rule promotes from further down.
-    const rung = new Rung(eta, 10_000);
-    for (const [trial, loss] of results) rung.add(trial, loss);
+    const rung = new Rung(eta, byLoss, 10_000);
+    for (const [trial, loss] of results) rung.add(trial, { loss });
     for (const trial of history.promoted[k] ?? []) rung.promote(trial);
     return rung.state;
   });

@@ -8,6 +8,7 @@ import { StudyRun, type Assignment } from '../../core/engine/study-run.js';
 import type { Answer, TrainTask } from '../../core/engine/work.js';
 import { Drawn } from '../../core/in-memory.js';
 import { createSampler, predict, type Study, type StudyRecord } from '../../core/index.js';
+import type { SegmentOutcome, Trial } from '../../core/trial.js';
 import type { Json } from '../../core/settings.js';
 import { stream } from '../../core/rng.js';
 import { segment } from './world.js';
@@ -21,9 +22,11 @@ interface Drive {
   readonly restore?: () => boolean;
   /** Whether an operator stops the study here. @default never */
   readonly stop?: () => boolean;
+  /** What a trial reports. @default {@link segment} */
+  readonly train?: (trial: Trial, from: number, to: number) => SegmentOutcome;
 }
 
-export function drive(study: Study, { order, free, restore, stop }: Drive): StudyRecord {
+export function drive(study: Study, { order, free, restore, stop, train = segment }: Drive): StudyRecord {
   const random = stream(order, 'order');
   const sampler = createSampler(study, null);
   const drawn = new Drawn((request) => sampler.propose(request));
@@ -37,7 +40,7 @@ export function drive(study: Study, { order, free, restore, stop }: Drive): Stud
     if (task.type === 'predict') return predict(run.request(task));
     return run.halted
       ? { outcome: 'unfinished', values: [] }
-      : segment(configured(group, drawn.trial(task.trial)), task.from, task.to);
+      : train(configured(group, drawn.trial(task.trial)), task.from, task.to);
   };
   const hand = (places: number) => {
     for (let fresh = run.next(places); fresh.length > 0; fresh = run.next(0)) {

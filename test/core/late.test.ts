@@ -72,40 +72,40 @@ describe('a late trial at its rung', () => {
   const record = recordOf();
 
   it('is promoted when it ranks before the worst that was promoted there', () => {
-    assert.equal(lateVerdict(record, trial(0), 0, 0.29, true), 'promoted');
-    assert.equal(lateVerdict(record, trial(0), 0, 0.31, true), 'outranked');
-    assert.equal(lateVerdict(record, trial(0), 1, 0.11, true), 'outranked');
+    assert.equal(lateVerdict(record, trial(0), 0, { value: 0.29 }, true), 'promoted');
+    assert.equal(lateVerdict(record, trial(0), 0, { value: 0.31 }, true), 'outranked');
+    assert.equal(lateVerdict(record, trial(0), 1, { value: 0.11 }, true), 'outranked');
   });
 
   it('ranks by its index on a tie', () => {
-    assert.equal(lateVerdict(record, trial(0), 0, 0.3, true), 'promoted');
-    assert.equal(lateVerdict(record, trial(7), 0, 0.3, true), 'outranked');
+    assert.equal(lateVerdict(record, trial(0), 0, { value: 0.3 }, true), 'promoted');
+    assert.equal(lateVerdict(record, trial(7), 0, { value: 0.3 }, true), 'outranked');
   });
 
   it('ranks the larger value first where the objective is maximised', () => {
     const largest = recordOf({ objective: { metric: 'accuracy', mode: 'maximise' } });
-    assert.equal(lateVerdict(largest, trial(0), 0, 0.9, true), 'promoted');
-    assert.equal(lateVerdict(largest, trial(0), 0, 0.2, true), 'outranked');
+    assert.equal(lateVerdict(largest, trial(0), 0, { value: 0.9 }, true), 'promoted');
+    assert.equal(lateVerdict(largest, trial(0), 0, { value: 0.2 }, true), 'outranked');
   });
 
   it('has completed at the last one, whatever its value', () => {
-    assert.equal(lateVerdict(record, trial(0), 2, 99, false), 'completed');
+    assert.equal(lateVerdict(record, trial(0), 2, { value: 99 }, false), 'completed');
   });
 
   it('waits for a round that has not closed, and is unranked where it never did or nobody went on', () => {
     const [bracket] = record.brackets;
     const open = recordOf({ brackets: [{ ...bracket, rounds: bracket?.rounds.slice(0, 1) }] });
-    assert.equal(lateVerdict(open, trial(0), 1, 0, false), null);
-    assert.equal(lateVerdict(open, trial(0), 1, 0, true), 'unranked');
+    assert.equal(lateVerdict(open, trial(0), 1, { value: 0 }, false), null);
+    assert.equal(lateVerdict(open, trial(0), 1, { value: 0 }, true), 'unranked');
     const nobody = recordOf({ brackets: [{ ...bracket, rounds: [{ ...bracket?.rounds[0], promoted: [] }] }] });
-    assert.equal(lateVerdict(nobody, trial(0), 0, 0, true), 'unranked');
+    assert.equal(lateVerdict(nobody, trial(0), 0, { value: 0 }, true), 'unranked');
   });
 
   it('with ASHA is promoted at once when it can be, and outranked only when the study has ended', () => {
     const running = recordOf({ scheduler: asha });
-    assert.equal(lateVerdict(running, trial(0), 0, 0.29, false), 'promoted');
-    assert.equal(lateVerdict(running, trial(0), 0, 0.31, false), null);
-    assert.equal(lateVerdict(running, trial(0), 0, 0.31, true), 'outranked');
+    assert.equal(lateVerdict(running, trial(0), 0, { value: 0.29 }, false), 'promoted');
+    assert.equal(lateVerdict(running, trial(0), 0, { value: 0.31 }, false), null);
+    assert.equal(lateVerdict(running, trial(0), 0, { value: 0.31 }, true), 'outranked');
   });
 });
 

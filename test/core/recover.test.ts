@@ -70,7 +70,7 @@ describe('a study that is taken up from its record', () => {
       const { index } = drawn.trial(task.trial);
       if (index > 14) return null;
       known.add(task.trial);
-      return segmentOf(task, { base: 0, values: segment(drawn.trial(task.trial), 0, task.to).values, end: null });
+      return segmentOf(task, { base: 0, curve: segment(drawn.trial(task.trial), 0, task.to), end: null });
     };
     const taken = takeUp(study, remains(ended));
     const told = taken.log.filter((line) => line.startsWith('train '));

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -168,20 +177,145 @@ export const corners: SamplerDefinition<CornersSampler> = {
     type: 'least',
     line: 'export const objectives = {',
     source: `/** The smaller the metric, the better: twice of it is the loss. */
-import type { ObjectiveMode } from './mode.js';
+import type { ObjectiveDefinition } from './definition.js';
 
-export const least: ObjectiveMode = {
+export interface LeastObjective {
+  readonly metric: string;
+  readonly mode: 'least';
+}
+
+export const least: ObjectiveDefinition<LeastObjective> = {
   spellings: ['fewest'],
+  options: {},
   loss: (value) => 2 * value,
   value: (loss) => loss / 2,
 };
 `,
   },
+  {
+    family: 'objectives',
+    name: 'within',
+    type: 'within',
+    line: 'export const objectives = {',
+    source: `/** A constraint: the smaller the metric, the better, of those whose other metric is within its limit. */
+import type { ObjectiveDefinition, Result } from './definition.js';
+
+export interface WithinObjective {
+  readonly metric: string;
+  readonly mode: 'within';
+  readonly limited: string;
+  readonly atMost: number;
+}
+
+function excess({ limited, atMost }: WithinObjective, { metrics }: Result): number {
+  return Math.max(0, (metrics?.[limited] ?? Number.MAX_VALUE) - atMost);
+}
+
+export const within: ObjectiveDefinition<WithinObjective> = {
+  spellings: ['constrained'],
+  options: {
+    limited: { kind: 'text', says: 'The metric that has a limit.' },
+    atMost: { kind: 'number', says: 'The limit.', default: 12 },
+  },
+  loss: (value) => value,
+  value: (loss) => loss,
+  metrics: ({ limited }) => [limited],
+  compare: (settings, a, b) => excess(settings, a) - excess(settings, b) || a.loss - b.loss,
+  counts: (settings, result) => excess(settings, result) === 0,
+};
+`,
+  },
+  {
+    family: 'objectives',
+    name: 'pair',
+    type: 'pair',
+    line: 'export const objectives = {',
+    source: `/** Two objectives, the smaller the better. */
+import type { ObjectiveDefinition } from './definition.js';
+
+export interface PairObjective {
+  readonly metric: string;
+  readonly mode: 'pair';
+  readonly second: string;
+}
+
+export const pair: ObjectiveDefinition<PairObjective> = {
+  spellings: [],
+  options: { second: { kind: 'text', says: 'The other metric.' } },
+  loss: (value) => value,
+  value: (loss) => loss,
+  metrics: ({ second }) => [second],
+};
+`,
+  },
+  {
+    family: 'schedulers',
+    name: 'fronts',
+    type: 'fronts',
+    line: 'export const schedulers = {',
+    source: `/** Multi-objective Hyperband: of every round go on those whom nobody dominates, then those whom nobody else does, and so on. */
+import { Plan } from '../engine/plan.js';
+import type { SchedulerDefinition } from '../engine/scheduler.js';
+import { hyperband } from './hyperband.js';
+import type { HyperbandScheduler } from './hyperband.js';
+import { Rounds, topOf, type Closed } from './rounds.js';
+
+export type FrontsScheduler = Omit<HyperbandScheduler, 'type'> & { readonly type: 'fronts' };
+
+const numbers = ({ loss, metrics = {} }: Closed['ranking'][number]): number[] => [
+  loss,
+  ...Object.values(metrics).map((number) => number ?? Infinity),
 ];
+
+function dominates(a: readonly number[], b: readonly number[]): boolean {
+  return a.every((number, i) => number <= (b[i] as number)) && a.some((number, i) => number < (b[i] as number));
+}
+
+function byFronts(ranking: Closed['ranking']): Closed['ranking'] {
+  if (ranking.length === 0) return [];
+  const front = ranking.filter((one) => !ranking.some((other) => dominates(numbers(other), numbers(one))));
+  return [...front, ...byFronts(ranking.filter((one) => !front.includes(one)))];
+}
+
+const base = hyperband as unknown as SchedulerDefinition<FrontsScheduler>;
+
+export const fronts: SchedulerDefinition<FrontsScheduler> = {
+  ...base,
+  title: 'multi-objective Hyperband',
+  create(context, state) {
+    const plan = new Plan({ definition: fronts, settings: context.settings, pruner: context.study.pruner });
+    const places = (round: { readonly trials: number }) => fronts.kept(context.settings, round.trials);
+    const promote = (closed: Closed) =>
+      topOf({ ...closed, ranking: byFronts(closed.ranking) }, places(closed.round));
+    return new Rounds({ context, plan, together: false, places, promote, holds: false }, state);
+  },
+};
+`,
+  },
+];
+
+/** Reports two metrics: whatever is wide has a small loss, and takes long. */
+const twoMetrics = `
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+export function numbersOf({ x, width }, seed, epoch) {
+  return { loss: 1 - width + x / 10 + (1 + (seed % 100) / 100) / epoch, latency: 20 * width + epoch / 100 };
+}
+
+export async function train({ config, seed, from, to, checkpoint, checkpointDir, report }) {
+  if (checkpoint && Number(readFileSync(checkpoint, 'utf8')) !== from) throw new Error('another checkpoint');
+  for (let epoch = from + 1; epoch <= to; epoch++) {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    writeFileSync(path.join(checkpointDir, String(epoch)), String(epoch));
+    await report(numbersOf(config, seed, epoch), String(epoch));
+  }
+}
+`;
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-describe('a scheduler, pruner, predictor, sampler and objective, each in one file and one line of its registry', function () {
+describe('schedulers, pruners, predictors, samplers and objectives, each in one file and one line of its registry', function () {
   this.timeout(300_000);
   const tree = mkdtempSync(path.join(os.tmpdir(), 'everband-invented-'));
   const home = path.join(tree, 'home');
@@ -216,14 +350,55 @@ describe('a scheduler, pruner, predictor, sampler and objective, each in one fil
     assert.equal(built.status, 0, built.stdout + built.stderr);
   });
   after(async () => {
-    if (worker) {
-      const gone = new Promise((resolve) => worker?.once('exit', resolve));
-      worker.kill('SIGKILL');
-      await gone;
-    }
+    await endWorker();
     if (existsSync(home)) everband('server', 'stop');
     rmSync(tree, { recursive: true, force: true });
   });
+
+  const recordOf = (name: string) => path.join(home, 'studies', name, 'record/record.json');
+  const twoMetricsSpace = { x: { float: [0, 1] }, width: { float: [0, 1] } };
+  const wholeSpace = { x: { type: 'float', low: 0, high: 1 }, width: { type: 'float', low: 0, high: 1 } };
+
+  /** What a module prints that runs there. */
+  function inTree(program: string): string {
+    const args = ['--input-type=module', '-e', program];
+    const { stdout, stderr, status } = spawnSync(process.execPath, args, { cwd: tree, encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    return stdout;
+  }
+
+  /** What a workflow's page in the Web UI says. */
+  async function pageOf(workflowId: string): Promise<string> {
+    const { port } = JSON.parse(readFileSync(path.join(home, 'server/server.json'), 'utf8')) as { port: number };
+    const connection = await Connection.connect({ address: `127.0.0.1:${port}` });
+    try {
+      const handle = new Client({ connection }).workflow.getHandle(workflowId);
+      return ((await handle.query('__temporal_workflow_metadata')) as { currentDetails: string }).currentDetails;
+    } finally {
+      await connection.close();
+    }
+  }
+
+  function lastRoundOf({ brackets }: StudyRecord, trial = ''): number {
+    const rounds = brackets.find(({ id }) => trial.startsWith(`${id}-`))?.rounds ?? [];
+    return rounds.findLastIndex(({ trials }) => trials.includes(trial));
+  }
+
+  function loseDatabase(): void {
+    everband('server', 'stop');
+    for (const file of readdirSync(path.join(home, 'server'))) {
+      if (file.includes('.db')) rmSync(path.join(home, 'server', file));
+    }
+    everband('server');
+  }
+
+  async function endWorker(): Promise<void> {
+    if (!worker) return;
+    const gone = new Promise((resolve) => worker?.once('exit', resolve));
+    worker.kill('SIGKILL');
+    await gone;
+    worker = null;
+  }
 
   async function startWorker(): Promise<void> {
     worker = spawn(process.execPath, [path.join(tree, 'dist/scripts/everband.js'), 'worker', '--slots', '4'], {
@@ -263,7 +438,7 @@ describe('a scheduler, pruner, predictor, sampler and objective, each in one fil
     const simulated = ['simulate', file, '--seeds', '2', '--algorithms', 'study,random', '--figure', figure];
     assert.match(everband(...simulated), /study/);
     assert.match(readFileSync(figure, 'utf8'), /lower is better/);
-    return JSON.parse(readFileSync(path.join(home, 'studies', name, 'record/record.json'), 'utf8')) as StudyRecord;
+    return JSON.parse(readFileSync(recordOf(name), 'utf8')) as StudyRecord;
   }
 
   it('runs a scheduler through every command', async () => {
@@ -277,30 +452,19 @@ describe('a scheduler, pruner, predictor, sampler and objective, each in one fil
   });
 
   it('shows a scheduler on the pages of the Web UI', async () => {
-    const { port } = JSON.parse(readFileSync(path.join(home, 'server/server.json'), 'utf8')) as { port: number };
-    const connection = await Connection.connect({ address: `127.0.0.1:${port}` });
-    try {
-      const client = new Client({ connection });
-      const page = async (workflowId: string) => {
-        const metadata = await client.workflow.getHandle(workflowId).query('__temporal_workflow_metadata');
-        return (metadata as { currentDetails: string }).currentDetails;
-      };
-      const study = await page(workflowIds.study('invented'));
-      assert.match(study, /^\*\*invented\*\*: done, \d+ of 54 epochs\n\nBest: `b0-t\d+`, loss \S+ at 6 epochs\n/);
-      assert.match(study, /^\| bracket \| round \| epochs \| trials \|/m);
-      assert.match(
-        study,
-        /^\| b0 \| 0 \| 0 to 3 \| 12 \| 6 \| .* \| done \|\n\| b0 \| 1 \| 3 to 6 \| 6 \| 0 \| .* \| done \|$/m
-      );
-      const round = await page(workflowIds.round('invented', 'b0', 0));
-      assert.match(round, /^\*\*invented b0 round 0\*\*: 12 trials, epochs 0 to 3, the best 6 go on\n/);
-      assert.match(
-        round,
-        /^Spent: \d+ epochs\n\n\| rank \| trial \| loss \|\n\|---\|---\|---\|\n\| 1 \| b0-t\d+ \| \S+ \|$/m
-      );
-    } finally {
-      await connection.close();
-    }
+    const study = await pageOf(workflowIds.study('invented'));
+    assert.match(study, /^\*\*invented\*\*: done, \d+ of 54 epochs\n\nBest: `b0-t\d+`, loss \S+ at 6 epochs\n/);
+    assert.match(study, /^\| bracket \| round \| epochs \| trials \|/m);
+    assert.match(
+      study,
+      /^\| b0 \| 0 \| 0 to 3 \| 12 \| 6 \| .* \| done \|\n\| b0 \| 1 \| 3 to 6 \| 6 \| 0 \| .* \| done \|$/m
+    );
+    const round = await pageOf(workflowIds.round('invented', 'b0', 0));
+    assert.match(round, /^\*\*invented b0 round 0\*\*: 12 trials, epochs 0 to 3, the best 6 go on\n/);
+    assert.match(
+      round,
+      /^Spent: \d+ epochs\n\n\| rank \| trial \| loss \|\n\|---\|---\|---\|\n\| 1 \| b0-t\d+ \| \S+ \|$/m
+    );
   });
 
   it('runs a pruner, a predictor, a sampler and an objective through every command', async () => {
@@ -318,6 +482,79 @@ describe('a scheduler, pruner, predictor, sampler and objective, each in one fil
     );
     assert.ok(record.result.predictorsTrained > 0 && record.result.fates.stopped > 0, JSON.stringify(record.result));
   });
+
+  for (const [name, parts] of Object.entries({
+    constrained: {
+      objective: { mode: 'within', limited: 'latency' },
+      scheduler: { type: 'hyperband', maxBudget: 9, eta: 3 },
+      sampler: 'tpe',
+    },
+    fronts: {
+      objective: { mode: 'pair', second: 'latency' },
+      scheduler: { type: 'fronts', maxBudget: 9, eta: 3 },
+    },
+  })) {
+    it(`runs what looks at two metrics to the bytes of a run in memory, over kill -9 and a lost database: ${name}`, async () => {
+      const file = path.join(tree, `${name}.yaml`);
+      const study = { ...parts, name, seed: 5, space: twoMetricsSpace };
+      writeFileSync(path.join(tree, 'two-metrics.mjs'), twoMetrics);
+      writeFileSync(file, JSON.stringify({ ...study, trainer: { module: './two-metrics.mjs' } }));
+      assert.match(everband('validate', file), new RegExp(`study ${name} is fine`));
+      everband('start', file);
+      const state = () => JSON.parse(everband('status', name, '--json')) as { phase: string; epochs: number };
+      let kills = 0;
+      while (state().phase !== 'done') {
+        if (kills > 1 || state().epochs < 20 * kills) continue;
+        kills++;
+        await endWorker();
+        if (kills > 1) loseDatabase();
+        await startWorker();
+        if (kills > 1) everband('start', '--recover', name);
+      }
+      assert.equal(kills, 2, 'it was done before the database was lost');
+      const own = JSON.parse(readFileSync(recordOf(name), 'utf8')) as StudyRecord;
+      assert.ok(own.trials.every(({ metrics, values }) => metrics?.['latency']?.length === values.length));
+      assert.equal(typeof own.result.best?.metrics?.['latency'], 'number');
+      assert.match(everband('audit', name), new RegExp(`every decision of ${name} follows`));
+      everband('report', name, '--out', path.join(tree, `${name}.html`));
+      const { best } = own.result;
+      assert.equal(
+        /<tr data-r="\d+"( class="best")?>/.exec(readFileSync(path.join(tree, `${name}.html`), 'utf8'))?.[1],
+        ' class="best"'
+      );
+      const page = await pageOf(workflowIds.round(name, best?.trial.slice(0, 2) ?? '', lastRoundOf(own, best?.trial)));
+      assert.match(page, new RegExp(`\\| 1 \\| ${best?.trial} \\| `));
+      everband('export', name, '--out', tree);
+      assert.match(readFileSync(path.join(tree, `${name}.curves.csv`), 'utf8'), /^trial,epoch,value,.*latency/);
+      const program = `
+        import { canonicalJson, createSampler, defineStudy, predict, runInMemory } from 'everband/core';
+        import { numbersOf } from ${JSON.stringify(path.join(tree, 'two-metrics.mjs'))};
+        const study = defineStudy(${JSON.stringify({ ...study, space: wholeSpace })});
+        const sampler = createSampler(study, null);
+        const record = await runInMemory(study, {
+          propose: (request) => sampler.propose(request),
+          train({ config, seed }, from, to) {
+            const all = Array.from({ length: to - from }, (_, i) => numbersOf(config, seed, from + 1 + i));
+            const latency = all.map((one) => one.latency);
+            return { outcome: 'completed', values: all.map(({ loss }) => loss), metrics: { latency } };
+          },
+          predict,
+        });
+        process.stdout.write(canonicalJson(record));
+      `;
+      assert.equal(inTree(program), readFileSync(recordOf(name), 'utf8'));
+      const least = Math.min(...own.trials.flatMap(({ values }) => values[8] ?? []));
+      if (name === 'constrained') {
+        assert.ok((own.result.best?.metrics?.['latency'] as number) <= 12);
+      } else {
+        // Whoever is fast goes on with the best, although others have smaller losses.
+        const fast = own.trials.filter(
+          ({ values, metrics }) => values.length === 9 && (metrics?.['latency']?.[8] ?? 9) < 6
+        );
+        assert.ok(fast.length > 0 && own.result.best?.value === least);
+      }
+    });
+  }
 
   it('runs them in memory, and the record says what follows from them', () => {
     const program = `
@@ -337,10 +574,6 @@ describe('a scheduler, pruner, predictor, sampler and objective, each in one fil
       const { config, value } = record.result.best;
       console.log(JSON.stringify([audit(record), config, value, record.result.fates.stopped > 0]));
     `;
-    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
-      cwd: tree,
-      encoding: 'utf8',
-    });
-    assert.deepEqual(JSON.parse(stdout || stderr), [[], { lr: 1, width: 3 }, 4.125, true]);
+    assert.deepEqual(JSON.parse(inTree(program)), [[], { lr: 1, width: 3 }, 4.125, true]);
   });
 });

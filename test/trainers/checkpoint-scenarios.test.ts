@@ -5,16 +5,19 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Config } from '../../core/study.js';
 import { attemptName, checkpointFolder, configHashOf } from '../../trainers/attempts.js';
+import type { EpochNumbers } from '../../core/curve.js';
 import { claimTrial, removeCheckpoints, TooManyLossesError, type TrialClaim } from '../../trainers/checkpoints.js';
 import { CheckpointError, holdCheckpoint } from '../../trainers/held.js';
 import { enterStudy, FencedError, studyFolder } from '../../trainers/identity.js';
-import { readKnown, type CheckpointScope, type KnownValues } from '../../trainers/line.js';
+import { readKnown, type CheckpointScope, type KnownCurve } from '../../trainers/line.js';
 import type { SegmentSource, StudyIdentity } from '../../workflows/messages.js';
 
 interface Asked {
   readonly identity: StudyIdentity;
   readonly trial?: string;
   readonly config?: Config;
+  /** Further metrics that the study names. */
+  readonly metrics?: readonly string[];
   readonly from?: number;
   readonly source?: SegmentSource;
   readonly reset?: number;
@@ -22,19 +25,19 @@ interface Asked {
 
 type Step = { readonly fails?: keyof typeof failures } & (
   | { readonly enter: StudyIdentity; readonly at: number }
-  | (Asked & { readonly claim: string; readonly maxLosses?: number; readonly is?: KnownValues & { folder: string } })
-  | { epoch: number; of: string; value: number; checkpoint: string | null; text?: string; written?: boolean }
+  | (Asked & { readonly claim: string; readonly maxLosses?: number; readonly is?: KnownCurve & { folder: string } })
+  | (EpochNumbers & { epoch: number; of: string; checkpoint: string | null; text?: string; written?: boolean })
   | { readonly diverge: 'nan' | 'inf' | '-inf'; readonly of: string }
   | { readonly release: string }
   | { readonly fenced: string; readonly is: boolean }
-  | (Asked & { readonly known: KnownValues })
+  | (Asked & { readonly known: KnownCurve })
   | { readonly hold: string; readonly at: number; readonly identity: StudyIdentity }
   | { readonly remove: string }
   | { readonly delete: true }
   | { readonly corrupt: string }
   | { readonly write: string; readonly content: string }
   | { readonly text: string; readonly is: string }
-  | { readonly hash: string; readonly config: Config }
+  | { readonly hash: string; readonly config: Config; readonly metrics?: readonly string[] }
   | { readonly attempts: readonly string[] }
   | { readonly tree: readonly string[] }
 );
@@ -67,13 +70,15 @@ async function take(step: Step, stateDir: string, claims: Map<string, TrialClaim
   const folder = studyFolder(stateDir, 's');
   const root = checkpointFolder(stateDir, 's', 't');
   const claimOf = (name: string) => claims.get(name) as TrialClaim;
-  const scopeOf = ({ identity, trial = 't', config = { lr: 1 }, from = 0, source, reset }: Asked): CheckpointScope => {
+  const scopeOf = ({ identity, trial = 't', config = { lr: 1 }, from = 0, ...asked }: Asked): CheckpointScope => {
+    const { metrics, source, reset } = asked;
     return {
       stateDir,
       study: 's',
       identity,
       trial: { id: trial, config, seed: 1 },
       metric: 'loss',
+      metrics,
       from,
       source,
       reset,
@@ -90,10 +95,10 @@ async function take(step: Step, stateDir: string, claims: Map<string, TrialClaim
     assert.deepEqual({ folder: name, start, ...claim.known }, step.is);
     assert.equal(claim.filesFolder, path.join(root, name, 'files'));
   } else if ('epoch' in step) {
-    const { epoch, value, checkpoint, text = 'state', written = true } = step;
+    const { epoch, value, metrics, checkpoint, text = 'state', written = true } = step;
     const claim = claimOf(step.of);
     if (checkpoint !== null && written) writeFileSync(path.join(claim.filesFolder, checkpoint), text);
-    claim.record(epoch, value, checkpoint, { seconds: 1, others: {} });
+    claim.record(epoch, { value, ...(metrics ? { metrics } : {}) }, checkpoint, { seconds: 1, others: {} });
     await claim.publish();
   } else if ('diverge' in step) {
     claimOf(step.of).recordDivergence(step.diverge, { seconds: 1, others: {} });
@@ -118,7 +123,10 @@ async function take(step: Step, stateDir: string, claims: Map<string, TrialClaim
   } else if ('text' in step) {
     assert.equal(readFileSync(path.join(folder, step.text), 'utf8'), step.is);
   } else if ('hash' in step) {
-    assert.equal(configHashOf({ config: step.config, seed: 1 }, 'loss'), step.hash);
+    assert.equal(
+      configHashOf({ trial: { config: step.config, seed: 1 }, metric: 'loss', metrics: step.metrics }),
+      step.hash
+    );
   } else if ('attempts' in step) {
     assert.deepEqual(readdirSync(root).sort(), step.attempts);
   } else {

@@ -22,7 +22,7 @@ describe('checkpoints', () => {
   const epoch = async (claim: TrialClaim, number: number, value = number / 10): Promise<void> => {
     const name = `e${number}`;
     writeFileSync(path.join(claim.filesFolder, name), `state ${number} of ${claim.claim}`);
-    claim.record(number, value, name, { seconds: 1, others: {} });
+    claim.record(number, { value }, name, { seconds: 1, others: {} });
     await claim.publish();
   };
 

@@ -32,6 +32,18 @@ describe('line protocol', () => {
     });
   });
 
+  it('must have every metric that is asked for, unless the epoch diverged', () => {
+    const read = (line: string) => parseLine(line, 'loss', ['latency', 'memory']);
+    const found = read('{"epoch":1,"loss":0.5,"memory":null,"latency":12,"accuracy":1}');
+    assert.deepEqual(found.type === 'epoch' && found.metrics, { latency: 12, memory: null });
+    assert.deepEqual(read('{"epoch":1,"loss":0.5,"latency":12}'), {
+      ...{ type: 'malformed', problem: 'the metric "memory" is missing: {"epoch":1,"loss":0.5,"latency":12}' },
+    });
+    assert.equal(read('{"epoch":1,"loss":0.5,"latency":"12","memory":1}').type, 'malformed');
+    const diverged = read('{"epoch":1,"loss":NaN}');
+    assert.deepEqual(diverged.type === 'epoch' && [diverged.value, diverged.metrics], ['nan', undefined]);
+  });
+
   it('takes anything else for the log', () => {
     for (const line of ['', 'epoch 3', '{"loss":1}', '{not json', '[1]', '{"lr":0.1}'])
       assert.equal(value(line), 'log');
