@@ -1,5 +1,6 @@
 /** Objectives and a pruner that look at more than one metric, each invented here in one file's worth of code. */
 import assert from 'node:assert/strict';
+import { better } from '../../core/engine/best.js';
 import { createScheduler } from '../../core/engine/create.js';
 import type { PrunerDefinition } from '../../core/engine/pruner.js';
 import { Fold, segmentOf } from '../../core/fold.js';
@@ -53,6 +54,12 @@ const within: ObjectiveDefinition<WithinObjective> = {
   counts: (settings, result) => excess(settings, result) === 0,
 };
 
+/** The same without a limit: the other metric is but kept. */
+const noting: ObjectiveDefinition<{ readonly metric: string; readonly mode: 'noting' }> = {
+  ...{ spellings: [], options: {}, loss: within.loss, value: within.value },
+  metrics: () => ['latency'],
+};
+
 /** Whoever takes too long at half of the way stops. */
 const slow: PrunerDefinition<{ readonly type: 'slow'; readonly limit: number }> = {
   options: { limit: { kind: 'number', says: 'The most milliseconds.' } },
@@ -79,7 +86,7 @@ const hyperband = { type: 'hyperband', maxBudget: 9, eta: 3 } as const;
 const asha = { type: 'asha', trials: 24, maxBudget: 9, eta: 3 } as const;
 
 /** The wider, the smaller the loss, and the slower; a tenth of the trials does not know how slow. */
-function train({ config, index }: Trial, from: number, to: number): SegmentOutcome {
+function train({ config, index }: Pick<Trial, 'config' | 'index'>, from: number, to: number): SegmentOutcome {
   const { x, width } = config as { x: number; width: number };
   const epochs = Array.from({ length: to - from }, (_, i) => from + 1 + i);
   return {
@@ -105,10 +112,12 @@ describe('a study that names further metrics', () => {
   const [known, prunes] = [objectives, pruners] as unknown as Record<string, unknown>[];
   before(() => {
     (known as Record<string, unknown>)['within'] = within;
+    (known as Record<string, unknown>)['noting'] = noting;
     (prunes as Record<string, unknown>)['slow'] = slow;
   });
   after(() => {
     delete known?.['within'];
+    delete known?.['noting'];
     delete prunes?.['slow'];
   });
   const studyOf = (input: Partial<StudyInput> = {}) =>
@@ -134,17 +143,47 @@ describe('a study that names further metrics', () => {
       const smaller = rankings.filter(([first, ...others]) => others.some(({ value }) => value < (first?.value ?? 0)));
       assert.ok(smaller.length > 0, 'the smallest loss alone would decide the same');
       for (const { rounds } of record.brackets) {
-        for (const { ranking, to } of rounds) {
+        for (const { ranking, to, promoted } of rounds) {
+          const first = ranking.slice(0, promoted.length).map(({ trial }) => trial);
+          if (scheduler !== asha) assert.deepEqual([...promoted].sort(), first.sort());
           const over = ranking.map(({ trial }) => latencyOf(record, trial, to) > 12);
           assert.ok(over.lastIndexOf(false) < (over.indexOf(true) + 1 || Infinity), `${over.join()} at ${to}`);
         }
       }
-      for (const trial of record.trials) assert.equal(trial.metrics?.['latency']?.length, trial.values.length);
+      for (const trial of record.trials) {
+        assert.equal(trial.metrics?.['latency']?.length, trial.values.length);
+        for (const { donor, epoch, donorEpoch = epoch } of trial.lineage ?? []) {
+          const over = (id: string, at: number) => Math.max(0, latencyOf(record, id, at) - 12);
+          assert.ok(over(donor, donorEpoch) <= over(trial.id, epoch), `${trial.id} went on from ${donor}`);
+        }
+      }
       assert.deepEqual(audit(record), []);
       const again = JSON.parse(canonicalJson(record)) as StudyRecord;
       assert.deepEqual(audit(again), []);
     });
   }
+
+  it('knows the better of two results of one budget by it', () => {
+    const best = (value: number, latency: number) => ({ trial: 'b0-t000', value, budget: 9, metrics: { latency } });
+    assert.equal(better(objective, best(0.1, 13), best(0.9, 11))?.value, 0.9);
+    assert.equal(better(objective, best(0.9, 11), best(0.1, 13))?.value, 0.9);
+    assert.equal(better(objective, best(0.9, 11), best(0.1, 11))?.value, 0.1);
+    assert.equal(better(objective, { ...best(0.9, 99), budget: 27 }, best(0.1, 1))?.value, 0.9, 'the larger budget');
+  });
+
+  it('keeps them of a trial alone whose pruner has settled it, over to another machine', () => {
+    const given = { mode: 'noting' } as unknown as Study['objective'];
+    for (const pruner of ['median', 'swift'] as const) {
+      const study = studyOf({ scheduler: { ...asha, trials: 40 }, pruner, objective: given });
+      const record = drive(study, { order: 4, train, restore: () => true });
+      assert.deepEqual(audit(record), []);
+      assert.ok(record.trials.some(({ values }) => values.length > 1));
+      for (const trial of record.trials) {
+        const { metrics } = train(trial, 0, trial.values.length);
+        assert.deepEqual(trial.metrics, metrics, `${trial.id} with ${pruner}`);
+      }
+    }
+  });
 
   it('decides the same in whatever order results come, and whichever machine takes over', () => {
     const study = studyOf();
@@ -179,6 +218,12 @@ describe('a study that names further metrics', () => {
     const { best, ended } = record.result;
     assert.equal(ended, 'target');
     assert.ok(best && best.value <= 0.75 && (best.metrics?.['latency'] as number) <= 12, JSON.stringify(best));
+    const nobody = { ...objective, atMost: -1 } as unknown as Study['objective'];
+    for (const scheduler of [hyperband, asha]) {
+      const whole = await inMemory(studyOf({ limits: { target: 1.2 }, objective: nobody, scheduler }));
+      assert.equal(whole.result.ended, 'finished', 'no result is within the limit');
+      assert.ok(whole.trials.some(({ values }) => (values.at(-1) ?? 2) <= 1.2));
+    }
   });
 
   it('teaches a sampler what the objective compares', async () => {

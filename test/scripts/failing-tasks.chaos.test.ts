@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { canonicalJson } from '../../core/record.js';
+import { updateNames, workflowIds } from '../../workflows/messages.js';
 import { segmentOf } from '../fixtures/slow-trainer.mjs';
 import { cli, Cluster, ended, reference, sleep, studyOf } from '../harness.js';
 
@@ -159,7 +160,8 @@ describe('a study that no worker can carry on', function () {
       await cluster.begin(one);
       await recorded(one.name, what);
       // What trains saves itself and waits: the round stays open.
-      assert.equal((await cluster.everband('pause', one.name)).code, 0);
+      const handle = (await cluster.client()).workflow.getHandle(workflowIds.study(one.name));
+      await handle.executeUpdate(updateNames.pause);
       await ended(orchestrator, 'SIGKILL');
       const worst = ['.slice(0, places)', '.slice(-places)'] as const;
       const other = cluster.otherBuild({

@@ -205,10 +205,12 @@ describe('what a study survives', function () {
   it('stops early and keeps the best; a raw start with a broken study fails at once', async () => {
     const orchestrator = await cluster.worker(['orchestrate', 'predict']);
     const trainer = await cluster.worker(['train'], 4);
-    const one = study('stopped', { scheduler: { type: 'full', trials: 40, R: 9 }, pruner: 'none' });
+    const one = study('stopped', { scheduler: { type: 'full', trials: 100, R: 9 }, pruner: 'none' });
     await cluster.begin(one);
-    await sleep(2500);
-    assert.equal((await cluster.everband('stop', one.name)).code, 0);
+    const checkpoints = path.join(cluster.stateDir, 'studies', one.name, 'checkpoints');
+    while (!existsSync(path.join(checkpoints, 'b0-t004'))) await sleep(50);
+    const { code, err } = await cluster.everband('stop', one.name);
+    assert.equal(code, 0, err);
     const result = await cluster.result(one);
     assert.equal(result.ended, 'stopped');
     assert.ok(result.best !== null && result.fates.unfinished > 0);
