@@ -274,19 +274,31 @@ function outcomeOf(
       `trial ${trial} trains from epoch ${from} to ${to}: ${to - from} values, not ${values.length}`
     );
   }
-  const problem = curveProblem({ values, metrics }, names);
+  const known = {
+    values: bad === -1 ? values : values.slice(0, bad),
+    metrics: metrics && finite(metrics, values, bad),
+  };
+  const problem = curveProblem(known, names);
   if (problem !== null) throw new RangeError(`what is told of trial ${trial} ${problem}`);
-  const curve = cut({ values, metrics: metrics && finite(metrics) }, 0);
-  if (bad !== -1) {
-    return { outcome: 'diverged', ...cut(curve, 0, bad), nonFinite: looks(values[bad] as number) };
-  }
+  const curve = cut(known, 0);
+  if (bad !== -1) return { outcome: 'diverged', ...curve, nonFinite: looks(values[bad] as number) };
   return failed === null ? { outcome: 'completed', ...curve } : { outcome: 'failed', ...curve, reason: failed };
 }
 
-/** The same with null for what is no finite number. */
-function finite(metrics: NonNullable<Curve['metrics']>): Curve['metrics'] {
-  const known = (number: number | null) => (number !== null && Number.isFinite(number) ? number : null);
-  return Object.fromEntries(Object.entries(metrics).map(([name, numbers]) => [name, numbers.map(known)]));
+/** The same with null for NaN and Infinity, without the epoch that diverged: there no other number counts. */
+function finite(
+  metrics: NonNullable<Curve['metrics']>,
+  { length }: readonly number[],
+  bad: number
+): NonNullable<Curve['metrics']> {
+  const known = (number: number | null) => (typeof number === 'number' && !Number.isFinite(number) ? null : number);
+  const own = Object.entries(metrics).map(([name, numbers]) => {
+    // Whatever is no list is refused afterwards.
+    if (!Array.isArray(numbers)) return [name, numbers] as const;
+    const all = (numbers as (number | null)[]).map(known);
+    return [name, bad !== -1 && all.length === length ? all.slice(0, bad) : all] as const;
+  });
+  return Object.fromEntries(own);
 }
 
 function looks(value: number): NonFinite {

@@ -16,7 +16,7 @@ export interface Curve {
   readonly values: readonly number[];
   /**
    * Every further metric that the study names (core/metrics.ts), each as long as `values`; null where it was not finite.
-   * Absent: it names none.
+   * Absent: it names none, or there is no epoch.
    */
   readonly metrics?: Readonly<Record<string, readonly (number | null)[]>> | undefined;
 }
@@ -26,21 +26,25 @@ export const noEpochs: Curve = { values: [] };
 /** A curve that grows. */
 export class GrowingCurve implements Curve {
   readonly values: number[] = [];
-  private readonly named: Record<string, (number | null)[]> = {};
+  private readonly named = new Map<string, (number | null)[]>();
 
   constructor(start: Curve = noEpochs) {
     this.add(start);
   }
 
   get metrics(): Curve['metrics'] {
-    return Object.keys(this.named).length > 0 ? this.named : undefined;
+    return this.named.size > 0 ? Object.fromEntries(this.named) : undefined;
   }
 
   /** One epoch more. */
   push(value: number, numbers: Numbers | undefined): void {
     this.values.push(value);
     if (!numbers) return;
-    for (const [name, number] of Object.entries(numbers)) (this.named[name] ??= []).push(number);
+    for (const [name, number] of Object.entries(numbers)) {
+      const known = this.named.get(name) ?? [];
+      known.push(number);
+      this.named.set(name, known);
+    }
   }
 
   add(more: Curve): void {

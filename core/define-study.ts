@@ -3,7 +3,7 @@
  * defaults and rules are those that every scheduler, sampler, pruner and predictor declares (core/options.ts).
  */
 import { objectiveWith } from './objectives/index.js';
-import { filled, problemOf, type Option } from './options.js';
+import { filled, problemWith, type Option } from './options.js';
 import { predictorOf, predictors, type PredictorSettings } from './predictors/index.js';
 import { prunerOf, pruners, type PrunerSettings } from './pruners/index.js';
 import { refusals } from './refuse.js';
@@ -78,7 +78,7 @@ export function defineStudy(input: StudyInput): Study {
   ) as SchedulerSettings;
   const { objective, refusals: wrong } = objectiveWith(input.objective ?? {});
   const parts = { scheduler, sampler: sampler as SamplerSettings, pruner, limits, objective };
-  for (const { path, value, rule } of [...wrong, ...refusals(parts)]) {
+  for (const { path, value, rule } of wrong.length > 0 ? wrong : refusals(parts)) {
     throw new RangeError(`${path} is ${JSON.stringify(value)}: ${rule}`);
   }
   const definition = schedulerOf(scheduler);
@@ -135,8 +135,8 @@ function settingsOf(
   const { options } = definitionOf(given);
   const whole = filled(options, given);
   for (const [key, option] of Object.entries(options)) {
-    const problem = problemOf(option, whole[key]);
-    if (problem !== null && !(option.kind === 'number' && option.optional && whole[key] === undefined)) {
+    const problem = problemWith(option, whole[key]);
+    if (problem !== null) {
       throw new RangeError(`${what} ${given.type}: ${key} is ${JSON.stringify(whole[key])}, and ${problem}`);
     }
   }

@@ -95,6 +95,11 @@ export function problemOf(option: Option, value: unknown): string | null {
   }
 }
 
+/** The same, of an option that may be left out. */
+export function problemWith(option: Option, value: unknown): string | null {
+  return option.kind === 'number' && option.optional && value === undefined ? null : problemOf(option, value);
+}
+
 /** `given` with the default of every option that is left out, in the order in which the options are declared. */
 export function filled(options: Readonly<Record<string, Option>>, given: object): Record<string, unknown> {
   const { type, ...known } = given as Record<string, unknown>;

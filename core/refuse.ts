@@ -1,6 +1,6 @@
 /** What the parts of a study refuse of each other, each by its own file. Study files and `defineStudy` both ask here. */
 import type { Refusal } from './options.js';
-import { namedMetrics } from './metrics.js';
+import { maxMetrics, metricNameRule, namedMetrics } from './metrics.js';
 import { objectiveOf } from './objectives/index.js';
 import { predictorOf } from './predictors/index.js';
 import { prunerOf } from './pruners/index.js';
@@ -39,6 +39,8 @@ function metricsOf({ objective, pruner }: Parts): readonly string[] | undefined 
   return objective && pruner && namedMetrics({ objective, pruner });
 }
 
+const sameMetric = "is the objective's own metric: name another one beside it";
+
 /** What an objective that looks at more than one metric cannot be together with. */
 function objectiveRefusals(parts: Parts): Refusal[] {
   const { objective, pruner, trainer } = parts;
@@ -48,6 +50,19 @@ function objectiveRefusals(parts: Parts): Refusal[] {
     refused.push({ path: 'pruner', value: pruner.type, rule });
   }
   const names = metricsOf(parts) ?? [];
+  const own = objective ? (objectiveOf(objective).metrics?.(objective) ?? []) : [];
+  const byPruner = pruner ? (prunerOf(pruner).metrics?.(pruner) ?? []) : [];
+  for (const [path, name] of [
+    ...own.map((one) => ['objective', one] as const),
+    ...byPruner.map((one) => ['pruner', one] as const),
+  ]) {
+    const rule = path === 'objective' && name === objective?.metric ? sameMetric : metricNameRule(name);
+    if (rule !== null) refused.push({ path, value: name, rule });
+  }
+  if (names.length > maxMetrics) {
+    const rule = `at most ${maxMetrics} further metrics are kept`;
+    refused.push({ path: 'objective', value: names.length, rule });
+  }
   if (trainer?.type === 'replay' && names.length > 0) {
     const rule = `recorded curves have one metric, and objective and pruner name others: ${names.join(', ')}`;
     refused.push({ path: 'trainer', value: trainer.type, rule });

@@ -44,11 +44,16 @@ export function exportCsv(record: StudyRecord, read: ReadEpochs = () => []): Tab
   checkFormat(record);
   const exploits = exploitsOf(record);
   const schedule = record.result.best?.schedule;
+  const metrics = metricNames(record);
   return {
-    trials: configCsv(['id', 'bracket', 'index', 'seed', 'fate', 'epochs', 'value'], record.trials, (trial) => [
-      ...[trial.id, trial.bracket, trial.index, trial.seed, trial.fate],
-      ...[epochsOf(trial), trial.values.at(-1)],
-    ]),
+    trials: configCsv(
+      ['id', 'bracket', 'index', 'seed', 'fate', 'epochs', 'value', ...metrics.map((name) => `metric.${name}`)],
+      record.trials,
+      (trial) => [
+        ...[trial.id, trial.bracket, trial.index, trial.seed, trial.fate],
+        ...[epochsOf(trial), trial.values.at(-1), ...metrics.map((name) => trial.metrics?.[name]?.at(-1))],
+      ]
+    ),
     curves: curvesCsv(record, read),
     ...(exploits.length > 0
       ? {
@@ -63,21 +68,34 @@ export function exportCsv(record: StudyRecord, read: ReadEpochs = () => []): Tab
   };
 }
 
-function curvesCsv({ trials }: StudyRecord, read: ReadEpochs): string {
+/** Further metrics that decided, by name, in the order of their code units. */
+function metricNames({ trials }: StudyRecord): string[] {
+  return [...new Set(trials.flatMap(({ metrics }) => Object.keys(metrics ?? {})))].sort();
+}
+
+function curvesCsv(record: StudyRecord, read: ReadEpochs): string {
+  const { trials } = record;
   const kept = trials.map((trial) => reportedEpochs(trial, epochsOf(trial), read));
-  const names = reportedNames(kept.flat());
-  const head = ['trial', 'epoch', 'value', 'seconds', 'host', 'attempt', ...names.map((name) => `reported.${name}`)];
-  return csv([head, ...trials.flatMap((trial, i) => epochRows(trial, kept[i] ?? [], names))]);
+  const metrics = metricNames(record);
+  const names = reportedNames(kept.flat()).filter((name) => !metrics.includes(name));
+  const columns = [...metrics.map((name) => `metric.${name}`), 'seconds', 'host', 'attempt'];
+  const head = ['trial', 'epoch', 'value', ...columns, ...names.map((name) => `reported.${name}`)];
+  return csv([head, ...trials.flatMap((trial, i) => epochRows(trial, kept[i] ?? [], { metrics, names }))]);
 }
 
 /** The epoch that diverged has a row too, without a value, when something was kept of it. */
-function epochRows(trial: TrialRecord, kept: readonly ReportedEpoch[], names: readonly string[]): Row[] {
+function epochRows(
+  trial: TrialRecord,
+  kept: readonly ReportedEpoch[],
+  { metrics, names }: { readonly metrics: readonly string[]; readonly names: readonly string[] }
+): Row[] {
   const byEpoch = new Map(kept.map((one) => [one.epoch, one]));
   const epochs = Math.max(trial.values.length, kept.at(-1)?.epoch ?? 0);
   return Array.from({ length: epochs }, (_, i) => {
     const own = byEpoch.get(i + 1);
     const place = [own?.seconds, own?.host, own?.attempt];
-    return [trial.id, i + 1, trial.values[i], ...place, ...names.map((name) => numberOf(own, name))];
+    const numbers = metrics.map((name) => trial.metrics?.[name]?.[i]);
+    return [trial.id, i + 1, trial.values[i], ...numbers, ...place, ...names.map((name) => numberOf(own, name))];
   });
 }
 

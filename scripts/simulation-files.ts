@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
+import { namedMetrics } from '../core/metrics.js';
 import { modeOf, objectiveWith } from '../core/objectives/index.js';
 import { predictorOf } from '../core/predictors/index.js';
 import { prunerOf } from '../core/pruners/index.js';
@@ -40,9 +41,14 @@ export interface Input {
 /** Curves out of a CSV, a record, or a study file that replays a CSV. @throws CliError (2) when there are none */
 export async function readInput(file: string, options: InputOptions): Promise<Input> {
   try {
-    if (path.extname(file).toLowerCase() === '.csv') return csvInput(file, options);
-    if (isRecord(file)) return recordInput(file, options);
-    return await studyInput(file, options);
+    const input = await inputOf(file, options);
+    const { objective } = input.setting;
+    const metrics = namedMetrics({ objective, pruner: { type: 'none' } });
+    if (metrics.length === 0) return input;
+    throw new CliError(
+      `${file}: its objective looks at ${metrics.join(', ')} too, and recorded curves have one metric`,
+      2
+    );
   } catch (error) {
     if (error instanceof CliError) throw error;
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -70,6 +76,11 @@ function csvInput(file: string, { columns, mode = 'minimise', R, eta = 3 }: Inpu
     isStudy: false,
     notes: [],
   };
+}
+
+async function inputOf(file: string, options: InputOptions): Promise<Input> {
+  if (path.extname(file).toLowerCase() === '.csv') return csvInput(file, options);
+  return isRecord(file) ? recordInput(file, options) : studyInput(file, options);
 }
 
 /** Names that columns share up to a number at their end. */

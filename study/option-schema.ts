@@ -36,9 +36,9 @@ function schemaOf(option: Option, predictor: z.ZodType): z.ZodType {
   return 'defaultWhere' in option ? described.optional() : described.default(option.default);
 }
 
-/** An option that may be left out here: its default comes later. */
-export function optional(option: Option): z.ZodType {
-  return bare(option, z.never()).describe(option.says).optional();
+/** An option without its default, which is filled in later. */
+export function undefaulted(option: Option): z.ZodType {
+  return bare(option, z.never()).describe(option.says);
 }
 
 function bare(option: Option, predictor: z.ZodType): z.ZodType {

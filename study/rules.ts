@@ -1,5 +1,6 @@
 /** Rules over more than one key: what the schema alone cannot say. Each names the path, the value seen and the reason. */
 import type { Option } from '../core/options.js';
+import { namedMetrics } from '../core/metrics.js';
 import { prunerOf } from '../core/pruners/index.js';
 import { refusals } from '../core/refuse.js';
 import { samplerOf, samplers } from '../core/samplers/index.js';
@@ -76,7 +77,9 @@ function ignoredRules(
   }
 }
 
-function sizeRules({ pruner, parallelism }: Sections, scheduler: SchedulerSettings, refuse: Refuse): void {
+function sizeRules({ pruner, parallelism, objective }: Sections, scheduler: SchedulerSettings, refuse: Refuse): void {
+  /** What every epoch and every result has. */
+  const numbers = 1 + (pruner && objective ? namedMetrics({ objective, pruner }).length : 0);
   const most = maxParallelism({ scheduler });
   if (parallelism !== undefined && parallelism > most) {
     refuse(
@@ -92,14 +95,16 @@ function sizeRules({ pruner, parallelism }: Sections, scheduler: SchedulerSettin
   if (pruner && prunerOf(pruner).onePerRound) {
     const rounds = brackets.flatMap((bracket) => bracket.rounds);
     const epochs = Math.max(...rounds.map((round) => round.trials * (round.to - round.from)));
-    if (epochs > maxRoundEpochs) {
-      const rule = `makes a round of ${inWords(epochs)} epochs that trains trial by trial, and at most ${inWords(maxRoundEpochs)} epochs fit into one message: take a pruner with one decision point in each round, or a smaller R`;
+    const fit = Math.floor(maxRoundEpochs / numbers);
+    if (epochs > fit) {
+      const rule = `makes a round of ${inWords(epochs)} epochs that trains trial by trial, and at most ${inWords(fit)} epochs fit into one message: take a pruner with one decision point in each round, or a smaller R`;
       refuse('pruner', pruner.type, rule);
     }
   }
   const [largest] = [...brackets].sort((a, b) => b.trials - a.trials);
-  if (step === 'round' && largest && largest.trials > maxBracketTrials) {
-    const rule = `bracket ${largest.id} has ${inWords(largest.trials)} trials, and a bracket may have at most ${inWords(maxBracketTrials)}, for they are ranked together`;
+  const rankable = Math.floor(maxBracketTrials / numbers);
+  if (step === 'round' && largest && largest.trials > rankable) {
+    const rule = `bracket ${largest.id} has ${inWords(largest.trials)} trials, and a bracket may have at most ${inWords(rankable)}, for they are ranked together`;
     refuse('scheduler', largest.trials, rule);
   }
   const all = trials * iterations;

@@ -1,5 +1,6 @@
 /** The study file: one zod schema behind YAML, JSON and TypeScript files. */
 import { z } from 'zod';
+import { lineKeys } from '../core/metrics.js';
 import { predictorOption } from '../core/engine/pruner.js';
 import { objectives, objectiveWith, type Objective } from '../core/objectives/index.js';
 import { filled, type Option } from '../core/options.js';
@@ -8,7 +9,7 @@ import { pruners } from '../core/pruners/index.js';
 import { samplers } from '../core/samplers/index.js';
 import { schedulers } from '../core/schedulers/index.js';
 import { trainingDefaults } from '../core/settings.js';
-import { json, optional, optionShape, unionOf } from './option-schema.js';
+import { json, optionShape, undefaulted, unionOf } from './option-schema.js';
 import { shortPruners, shortSchedulers } from '../core/short-names.js';
 
 const positive = z.number().positive();
@@ -62,20 +63,21 @@ const spellings: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(objectives).flatMap(([name, mode]) => mode.spellings.map((spelling) => [spelling, name]))
 );
 const modes = [...Object.keys(objectives), ...Object.keys(spellings)] as [string, ...string[]];
-/** What an epoch's line of the protocol has beside the metric (trainers/protocol.ts). */
-const protocolKeys = ['epoch', 'checkpoint'];
 /** Options of all objectives; which belong to the one that is chosen is looked at afterwards. */
-const objectiveOptions = Object.values(objectives).flatMap(({ options }) =>
-  Object.entries(options as Readonly<Record<string, Option>>).map(([key, option]) => [key, optional(option)] as const)
-);
+const objectiveOptions = new Map<string, z.ZodType[]>();
+for (const { options } of Object.values(objectives)) {
+  for (const [key, option] of Object.entries(options as Readonly<Record<string, Option>>)) {
+    objectiveOptions.set(key, [...(objectiveOptions.get(key) ?? []), undefaulted(option)]);
+  }
+}
 const objectiveSection = z
   .strictObject({
-    ...Object.fromEntries(objectiveOptions),
+    ...Object.fromEntries([...objectiveOptions].map(([key, kinds]) => [key, z.union(kinds).optional()])),
     metric: z
       .string()
       .min(1)
-      .refine((metric) => !protocolKeys.includes(metric), {
-        error: `must not be ${protocolKeys.join(' or ')}: a trainer reports those beside the metric`,
+      .refine((metric) => !lineKeys.includes(metric), {
+        error: `must not be ${lineKeys.join(' or ')}: a trainer reports those beside the metric`,
       })
       .default('loss'),
     mode: z

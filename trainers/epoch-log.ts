@@ -5,11 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
+import { maxMetricCharacters, maxMetrics } from '../core/metrics.js';
 import type { StudyIdentity } from '../workflows/messages.js';
 import { readIdentity } from './identity.js';
 
 /** What is kept of an epoch. */
-const epochBounds = { names: 64, characters: 64, bytes: 8192 } as const;
+const epochBounds = { names: maxMetrics, characters: maxMetricCharacters, bytes: 8192 } as const;
 
 export interface EpochLine {
   readonly epoch: number;

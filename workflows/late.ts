@@ -38,10 +38,9 @@ export interface LateInput {
   readonly carried?: Carried;
 }
 
-interface Carried {
+/** With the curve of the way to the next rung. */
+interface Carried extends Curve {
   readonly rungs: readonly LateRung[];
-  /** Of the way to the next rung. */
-  readonly curve: Curve;
   readonly pool: PoolState;
   readonly control: Control;
   readonly beside: boolean;
@@ -91,7 +90,7 @@ class LateRun {
     const pool = new TrialPool(spec, identity, this.control, before, { late: true });
     this.pool = pool;
     if (!carried) await this.record();
-    let curve = carried?.curve ?? noEpochs;
+    let curve = cut(carried ?? noEpochs, 0);
     for (;;) {
       const last = this.rungs.at(-1);
       if (last?.end === 'rung' && last.became === null) {
@@ -210,7 +209,7 @@ class LateRun {
     // A cancellation that came with what led here holds: the next run would not hear of it.
     await condition(allHandlersFinished);
     const { rungs, control, beside, start, turn } = this;
-    const carried = { rungs, curve, pool: this.requirePool.state, control, beside, turn };
+    const carried = { rungs, ...curve, pool: this.requirePool.state, control, beside, turn };
     return continueAsNew<typeof everbandLate>({ ...this.input, start, carried });
   }
 

@@ -14,7 +14,7 @@ import {
 import { configured, sourceOf } from '../core/engine/exploits.js';
 import { cut, joined, noEpochs, type Curve } from '../core/curve.js';
 import type { Group, TrainTask } from '../core/engine/work.js';
-import { curveProblem, namedMetrics } from '../core/metrics.js';
+import { curveProblem, namedMetrics, onlyNamed } from '../core/metrics.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
 import type { FailedTrial, RecoverActivities } from './activity-types.js';
@@ -327,8 +327,9 @@ export class TrialPool {
       const result = await scope.run(() =>
         (activities[activity] as (input: TrainSegmentInput) => Promise<TrainSegmentResult>)(input)
       );
-      const problem = curveProblem(result, metrics);
-      return problem === null ? result : { outcome: 'error', reason: `what it has reported ${problem}`, values: [] };
+      const problem = curveProblem(onlyNamed(result, metrics), metrics);
+      if (problem === null) return onlyNamed(result, metrics);
+      return { outcome: 'error', reason: `what its worker has reported ${problem}`, values: [] };
     } catch (error) {
       if (isCancellation(error)) {
         // By us, whatever the control says by now: a trainer takes its time to save itself.
@@ -443,9 +444,8 @@ function reasonOf(error: unknown): string {
 /** What a trainer's failure says of the epochs before it; anything else would be no curve. */
 function curveIn(error: unknown, names: readonly string[]): Curve {
   const [values, metrics] = trainerFailure(error)?.details ?? [];
-  const sound = Array.isArray(values) && values.every((value) => typeof value === 'number');
-  if (!sound) return noEpochs;
-  const curve = { values, ...(metrics ? { metrics } : {}) } as unknown as Curve;
+  if (!Array.isArray(values)) return noEpochs;
+  const curve = onlyNamed({ values, metrics } as unknown as Curve, names);
   return curveProblem(curve, names) === null ? curve : noEpochs;
 }
 

@@ -59,7 +59,10 @@ const bytesPerObservation = 55;
 export function withObservations(memory: Memory, more: readonly Observation[]): Memory {
   const all = [...memory.observations, ...more];
   // A name, and a number of 17 digits.
-  const metrics = Object.keys(all.at(-1)?.metrics ?? {}).reduce((sum, name) => sum + 2 * name.length + 30, 0);
+  const metrics = Object.keys(all.find((one) => one.metrics)?.metrics ?? {}).reduce(
+    (sum, name) => sum + 2 * name.length + 30,
+    0
+  );
   const kept = Math.floor(maxObservationBytes / (bytesPerObservation + metrics));
   return { ...memory, observations: all.slice(-kept) };
 }

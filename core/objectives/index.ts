@@ -1,5 +1,5 @@
 /** Every objective there is: a new one is a file beside this one and a line here. */
-import { filled, problemOf, type Option, type Refusal } from '../options.js';
+import { filled, problemWith, type Option, type Refusal } from '../options.js';
 import type { ObjectiveDefinition, Result } from './definition.js';
 import { maximise } from './maximise.js';
 import { minimise } from './minimise.js';
@@ -55,7 +55,7 @@ export function objectiveWith(given: Partial<Objective>): {
   const whole = filled(options, { type: mode, ...own });
   delete whole['type'];
   const refusals = [
-    ...Object.entries(options).map(([key, option]) => ({ key, rule: problemOf(option, whole[key]) })),
+    ...Object.entries(options).map(([key, option]) => ({ key, rule: problemWith(option, whole[key]) })),
     ...Object.keys(own)
       .filter((key) => !Object.hasOwn(options, key))
       .map((key) => ({ key, rule: `is no option of the objective ${mode}` })),

@@ -4,10 +4,12 @@
  * goes on, from the latest checkpoint of one of the best if it is one of the worst. Every trial counts its own epochs,
  * whatever the checkpoints hold (docs/adr/0017-asynchronous-population.md).
  */
+import { closingResults, resultsOf } from '../engine/group-run.js';
 import { Plan, type BracketPlan, type RoundPlan } from '../engine/plan.js';
 import type { Combination, SchedulerContext, SchedulerDefinition } from '../engine/scheduler.js';
 import type { Result } from '../objectives/definition.js';
 import { modeOf } from '../objectives/index.js';
+import type { Closing } from '../engine/work.js';
 import type { Refusal } from '../options.js';
 import type { Config, Json } from '../settings.js';
 import { trialId, type Source, type Trial } from '../trial.js';
@@ -50,13 +52,12 @@ interface Took {
   readonly among: number;
 }
 
-interface State {
+/** By trial, in `losses` and `metrics`: its latest result; null before the first, and once it is out. */
+interface State extends Pick<Closing, 'losses' | 'metrics'> {
   /** As they were drawn. */
   readonly configs: readonly Config[];
   /** By trial: how many rungs it has come to; null: it is out. */
   readonly reached: readonly (number | null)[];
-  /** By trial: its latest result; null before the first, and once it is out. */
-  readonly results: readonly (Result | null)[];
   /** Who is on the way to a rung. */
   readonly away: readonly number[];
   /** By trial, in order. */
@@ -73,6 +74,7 @@ class PopulationRule implements OneByOneRule<AsyncPopulationBasedScheduler> {
   private readonly rounds: readonly RoundPlan[];
   private readonly configs: Config[];
   private readonly reached: (number | null)[];
+  /** By trial: its latest result; null before the first, and once it is out. */
   private readonly results: (Result | null)[];
   private readonly away: Set<number>;
   private readonly took: Took[][];
@@ -95,15 +97,15 @@ class PopulationRule implements OneByOneRule<AsyncPopulationBasedScheduler> {
     const trials = Array.from({ length: this.maxTrials }, (_, trial) => trial);
     this.configs = [...(state?.configs ?? [])];
     this.reached = [...(state?.reached ?? trials.map(() => 0))];
-    this.results = [...(state?.results ?? trials.map(() => null))];
+    this.results = state ? resultsOf(state) : trials.map(() => null);
     this.away = new Set(state?.away);
     this.took = trials.map((trial) => [...(state?.took[trial] ?? [])]);
     this.held = state?.held ?? [];
   }
 
-  get state(): Readonly<Record<keyof State, unknown>> {
+  get state(): State & Readonly<Record<string, unknown>> {
     const { configs, reached, results, away, took, held } = this;
-    return { configs, reached, results, away: [...away], took, held };
+    return { configs, reached, ...closingResults(results), away: [...away], took, held };
   }
 
   /** Whoever has trained least goes first, so that with fewer places than trials the population stays together. */

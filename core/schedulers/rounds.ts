@@ -266,7 +266,7 @@ export class Rounds<Settings extends { readonly type: string; readonly maxBudget
     const first = ranking[0];
     const best = first ? bestOf(study.objective, trialId(bracket.id, first.trial), first, round.to) : null;
     const target = study.limits.target;
-    const reached = first !== undefined && target !== undefined && mode.reached(first, target);
+    const reached = target !== undefined && ranking.some((one) => mode.reached(one, target));
     const count = (end: string) => closing.ends.filter((one) => one === end).length;
     const row: RoundView = {
       ...blank(round),

@@ -1,5 +1,6 @@
 /** Objectives and a pruner that look at more than one metric, each invented here in one file's worth of code. */
 import assert from 'node:assert/strict';
+import { cut, GrowingCurve, type Curve, type Numbers } from '../../core/curve.js';
 import { better } from '../../core/engine/best.js';
 import { createScheduler } from '../../core/engine/create.js';
 import type { PrunerDefinition } from '../../core/engine/pruner.js';
@@ -20,6 +21,7 @@ import {
 } from '../../core/index.js';
 import { lateVerdict } from '../../core/late.js';
 import type { ObjectiveDefinition, Result } from '../../core/objectives/definition.js';
+import { curveProblem } from '../../core/metrics.js';
 import { objectives } from '../../core/objectives/index.js';
 import { pruners } from '../../core/pruners/index.js';
 import { digestsOf } from '../../core/record.js';
@@ -194,9 +196,14 @@ describe('a study that names further metrics', () => {
   });
 
   it('carries them over to another machine where trials come to rungs one by one', () => {
-    const record = drive(studyOf({ scheduler: asha }), { order: 1, train, restore: () => true });
-    assert.deepEqual(audit(record), []);
-    assert.ok((record.result.best?.metrics?.['latency'] as number) <= 12);
+    const population = { type: 'asyncPopulationBased', trials: 10, maxBudget: 9, interval: 3 } as const;
+    for (const scheduler of [asha, population]) {
+      const study = studyOf({ scheduler });
+      const record = drive(study, { order: 1, train, restore: () => true });
+      assert.deepEqual(audit(record), []);
+      assert.ok((record.result.best?.metrics?.['latency'] as number) <= 12);
+      assert.equal(canonicalJson(record), canonicalJson(drive(study, { order: 1, train })));
+    }
   });
 
   it('finds a number of theirs that was changed', async () => {
@@ -223,6 +230,18 @@ describe('a study that names further metrics', () => {
       const whole = await inMemory(studyOf({ limits: { target: 1.2 }, objective: nobody, scheduler }));
       assert.equal(whole.result.ended, 'finished', 'no result is within the limit');
       assert.ok(whole.trials.some(({ values }) => (values.at(-1) ?? 2) <= 1.2));
+    }
+    // Whoever counts need not be the first in rank.
+    const unordered = { ...within, compare: undefined };
+    (known as Record<string, unknown>)['within'] = {
+      ...unordered,
+      counts: (_one: unknown, { loss }: Result) => loss > 1.15,
+    };
+    try {
+      const second = await inMemory(studyOf({ limits: { target: 1.2 } }));
+      assert.equal(second.result.ended, 'target');
+    } finally {
+      (known as Record<string, unknown>)['within'] = within;
     }
   });
 
@@ -264,6 +283,7 @@ describe('a study that names further metrics', () => {
       /trial b2-t000 must have 1 numbers of the metric "latency", which the study names, and has 0/
     );
     await rejects({ values, metrics: { latency: [1], memory: [2] } }, /the metric "memory", which neither/);
+    await rejects({ values, metrics: { latency: [1, 2] } }, /must have 1 numbers of the metric "latency".* and has 2/);
     await asked.tell(job, { values, metrics: { latency: [NaN] } });
     const [, told] = asked.events;
     assert.deepEqual(told && 'outcome' in told && told.outcome.metrics, { latency: [null] });
@@ -276,6 +296,20 @@ describe('a study that names further metrics', () => {
       inMemory(study, () => ({ outcome: 'completed', values: [1] })),
       /what trial b2-t000 has reported must have 1 numbers of the metric "latency"/
     );
+  });
+
+  it('takes no curve from a worker that lacks something or has something else', () => {
+    const problem = (curve: unknown, names = ['latency']) => curveProblem(curve as Curve, names);
+    assert.equal(problem({ values: [1, 2], metrics: { latency: [3, null] } }), null);
+    assert.equal(problem({ values: [1], metrics: null }, []), null, 'as some languages say that there are none');
+    assert.match(problem({ values: [1], metrics: null }) ?? '', /must have 1 numbers of the metric "latency".* has 0/);
+    assert.match(problem({ values: ['1'], metrics: { latency: [1] } }) ?? '', /a value that is no finite number/);
+    assert.match(problem({ values: [1], metrics: { latency: ['1'] } }) ?? '', /something else than finite numbers/);
+    assert.match(problem({ values: [1], metrics: { latency: 'x' } }) ?? '', /and has 0/);
+    assert.match(problem({ values: [1] }, ['constructor']) ?? '', /numbers of the metric "constructor".* has 0/);
+    const whole = new GrowingCurve({ values: [1], metrics: JSON.parse('{"__proto__":[2]}') as Curve['metrics'] });
+    whole.push(3, JSON.parse('{"__proto__":4}') as Numbers);
+    assert.equal(JSON.stringify(cut(whole, 0)), '{"values":[1,3],"metrics":{"__proto__":[2,4]}}');
   });
 
   it('is recovered with them', async () => {
@@ -341,6 +375,13 @@ describe('a study that names further metrics', () => {
     const refuses = (input: Partial<StudyInput>, message: RegExp) => assert.throws(() => studyOf(input), message);
     refuses({ pruner: 'swift' }, /pruner is "swift": must be none: the objective within compares trials by more/);
     const given = (more: object) => ({ ...objective, ...more }) as Study['objective'];
+    refuses(
+      { objective: given({ limited: 'epoch' }) },
+      /objective is "epoch": no metric is called epoch or checkpoint/
+    );
+    refuses({ objective: given({ limited: 'loss' }) }, /objective is "loss": is the objective's own metric/);
+    refuses({ objective: given({ limited: 'x'.repeat(65) }) }, /the name of a metric has 1 to 64 characters/);
+    refuses({ objective: given({ mode: 'best' }) }, /objective.mode is "best": must be one of minimise, maximise/);
     refuses({ objective: given({ atMost: 'much' }) }, /objective.atMost is "much": must be a number/);
     refuses({ objective: given({ atLeast: 3 }) }, /objective.atLeast is 3: is no option of the objective within/);
     refuses(

@@ -525,7 +525,10 @@ describe('schedulers, pruners, predictors, samplers and objectives, each in one 
       const page = await pageOf(workflowIds.round(name, best?.trial.slice(0, 2) ?? '', lastRoundOf(own, best?.trial)));
       assert.match(page, new RegExp(`\\| 1 \\| ${best?.trial} \\| `));
       everband('export', name, '--out', tree);
-      assert.match(readFileSync(path.join(tree, `${name}.curves.csv`), 'utf8'), /^trial,epoch,value,.*latency/);
+      assert.match(
+        readFileSync(path.join(tree, `${name}.curves.csv`), 'utf8'),
+        /^trial,epoch,value,metric\.latency,seconds,host,attempt\r\n/
+      );
       const program = `
         import { canonicalJson, createSampler, defineStudy, predict, runInMemory } from 'everband/core';
         import { numbersOf } from ${JSON.stringify(path.join(tree, 'two-metrics.mjs'))};

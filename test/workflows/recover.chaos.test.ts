@@ -113,7 +113,8 @@ describe('a study whose server has lost its database', function () {
         broken: { choice: [flag, ...Array.from({ length: 19 }, (_, i) => cluster.stateDir + '/.'.repeat(i))] },
       },
       tryFirst: [{ x: 0.5, ms: 60, divergesAbove: 2, broken: flag }],
-      scheduler: { type: 'full', trials: 12, R: 40 },
+      // Long enough that others still train when it is paused, however busy the machine is.
+      scheduler: { type: 'full', trials: 12, R: 80 },
       training: { attempts: 1, backoffSeconds: 0, parkSeconds: 300, heartbeatSeconds: 2, graceSeconds: 2 },
     });
     await orchestrator();
