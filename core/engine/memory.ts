@@ -59,7 +59,7 @@ const bytesPerObservation = 55;
 export function withObservations(memory: Memory, more: readonly Observation[]): Memory {
   const all = [...memory.observations, ...more];
   // A name, and a number of 17 digits.
-  const metrics = Object.keys(all.find((one) => one.metrics)?.metrics ?? {}).reduce(
+  const metrics = Object.keys(more.find((one) => one.metrics)?.metrics ?? {}).reduce(
     (sum, name) => sum + 2 * name.length + 30,
     0
   );
