@@ -327,8 +327,9 @@ export class TrialPool {
       const result = await scope.run(() =>
         (activities[activity] as (input: TrainSegmentInput) => Promise<TrainSegmentResult>)(input)
       );
-      const problem = curveProblem(onlyNamed(result, metrics), metrics);
-      if (problem === null) return onlyNamed(result, metrics);
+      const told = onlyNamed(result, metrics);
+      const problem = curveProblem(told, metrics);
+      if (problem === null) return told;
       return { outcome: 'error', reason: `what its worker has reported ${problem}`, values: [] };
     } catch (error) {
       if (isCancellation(error)) {
