@@ -6,17 +6,19 @@ import tseslint from 'typescript-eslint';
 const walls = {
   core: [],
   study: ['core'],
+  trust: ['core'],
   report: ['core'],
   workflows: ['core'],
-  trainers: ['core', 'workflows'],
-  activities: ['core', 'study', 'trainers', 'workflows'],
+  trainers: ['core', 'trust', 'workflows'],
+  activities: ['core', 'study', 'trust', 'trainers', 'workflows'],
   cluster: ['workflows'],
-  workers: ['core', 'study', 'trainers', 'workflows', 'activities', 'cluster'],
+  workers: ['core', 'study', 'trust', 'trainers', 'workflows', 'activities', 'cluster'],
   simulate: ['core', 'study', 'trainers', 'report'],
 };
 const ours = [
   'core',
   'study',
+  'trust',
   'report',
   'simulate',
   'workflows',

@@ -5,11 +5,11 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import path from 'node:path';
 import { lateDigests, lateEnded, lateFormat, type LateRecord } from '../core/late.js';
 import { canonicalJson, digestOf } from '../core/record.js';
 import { writeWhole } from '../trainers/checkpoint-files.js';
 import { studyFolder } from '../trainers/identity.js';
+import { within } from '../trust/places.js';
 import { readRecord, recordFile, textOf } from './record-store.js';
 
 /** Writes what a trial's late retries came to, chained to what the record says by now. */
@@ -26,7 +26,7 @@ export async function writeLate(
     if (!record) throw new Error(`there is no record of study ${study} in ${stateDir}`);
     const late = { format: lateFormat, study, trial, retries } as const;
     const text = canonicalJson({ ...late, digests: lateDigests(record, ended, late) });
-    await writeWhole(path.join(folder, `${trial}.json`), `${digestOf(text)}\n${text}`);
+    await writeWhole(within(folder, `${trial}.json`), `${digestOf(text)}\n${text}`);
     // Where the study has ended meanwhile, it goes on from the whole record.
     if (ended || !hasEnded()) return;
   }
@@ -67,7 +67,7 @@ export function readLates(stateDir: string, study: string): { lates: LateRecord[
 
 /** Null when there is none. */
 export function readLate(stateDir: string, study: string, trial: string): LateRecord | WrongLate | null {
-  const file = path.join(lateFolder(stateDir, study), `${trial}.json`);
+  const file = within(lateFolder(stateDir, study), `${trial}.json`);
   if (!existsSync(file)) return null;
   const text = textOf(file);
   const late = text === null ? null : objectOf(text);
@@ -98,5 +98,5 @@ function objectOf(text: string): Readonly<Partial<Record<keyof LateRecord, unkno
 }
 
 function lateFolder(stateDir: string, study: string): string {
-  return path.join(studyFolder(stateDir, study), 'late');
+  return within(studyFolder(stateDir, study), 'late');
 }

@@ -2,13 +2,15 @@
 import { existsSync } from 'node:fs';
 import { ApplicationFailure } from '@temporalio/common';
 import { lateStart, lateVerdict, type LateRecord } from '../core/late.js';
-import { folderName, readIdentity, requireCurrent, studyFolder } from '../trainers/identity.js';
+import { readIdentity, requireCurrent, studyFolder } from '../trainers/identity.js';
 import type { LateActivities } from '../workflows/activity-types.js';
 import { failureTypes } from '../workflows/messages.js';
 import { readLate, writeLate } from './late-store.js';
 import { readRecord, readStudy, readTrials, recordFile } from './record-store.js';
+import { requireName, requireSeal, sealChecker, withPlaces } from './trusted.js';
 
 export function createLateActivities(stateDir: string): LateActivities {
+  const requireSealed = sealChecker(stateDir);
   const hasEnded = (study: string) => existsSync(recordFile(stateDir, study));
 
   /** @throws ApplicationFailure when its file is not what it was, or of another format */
@@ -18,11 +20,12 @@ export function createLateActivities(stateDir: string): LateActivities {
     return late;
   }
 
-  return {
-    async prepareLate(name, { trial: id, ...ask }, beside) {
-      for (const one of [name, id]) {
-        if (!folderName.test(one)) throw refused(`${JSON.stringify(one)} cannot be a name`);
-      }
+  return withPlaces<LateActivities>({
+    async prepareLate(name, seal, request, beside) {
+      requireName(name);
+      requireSeal(stateDir, { study: name }, seal);
+      const { trial: id, ...ask } = request;
+      requireName(id);
       const study = readStudy(stateDir, name);
       const record = readRecord(stateDir, name);
       const identity = readIdentity(studyFolder(stateDir, name));
@@ -44,10 +47,14 @@ export function createLateActivities(stateDir: string): LateActivities {
       const anew = ask.reset || own.fate === 'diverged' ? Date.now() : null;
       const { reset, rungs } = goesOn ?? { reset: anew, rungs: [] };
       const queue = ask.queue ?? goesOn?.queue ?? null;
-      return { study, identity, trial, number, round, reset, queue, goesOn: goesOn !== null, rungs };
+      return {
+        ...{ study, identity: { ...identity, seal }, trial, number, round, reset, queue },
+        ...{ goesOn: goesOn !== null, rungs },
+      };
     },
 
-    async lateVerdict(study, trial, round, came) {
+    async lateVerdict(study, identity, trial, round, came) {
+      requireSealed({ study }, identity);
       // First, for the study may end meanwhile.
       const ended = hasEnded(study);
       const record = readRecord(stateDir, study);
@@ -56,11 +63,13 @@ export function createLateActivities(stateDir: string): LateActivities {
     },
 
     async recordLate({ identity, number }, { study, trial }, retry) {
+      requireSealed({ study }, identity);
+      requireName(trial);
       requireCurrent(studyFolder(stateDir, study), identity);
       const before = known(study, trial)?.retries ?? [];
       await writeLate(stateDir, { study, trial, retries: [...before.slice(0, number), retry] });
     },
-  };
+  });
 }
 
 function refused(message: string): ApplicationFailure {

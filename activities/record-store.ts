@@ -16,6 +16,7 @@ import { planOf, type Study } from '../core/study.js';
 import type { Trial } from '../core/trial.js';
 import { writeWhole } from '../trainers/checkpoint-files.js';
 import { studyFolder } from '../trainers/identity.js';
+import { placeName, within } from '../trust/places.js';
 import type { RecordPart } from '../workflows/messages.js';
 import { isDigestBlock, type Digests } from '../workflows/digests.js';
 import { fileNames } from '../workflows/file-names.js';
@@ -23,7 +24,7 @@ import { fileNames } from '../workflows/file-names.js';
 export { studyFolder };
 
 function recordFolder(stateDir: string, study: string): string {
-  return path.join(studyFolder(stateDir, study), 'record');
+  return within(studyFolder(stateDir, study), 'record');
 }
 
 /** Path of the canonical record of a closed study. */
@@ -45,7 +46,7 @@ export function listRecords(stateDir: string): string[] {
   const folder = path.join(stateDir, 'studies');
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
-    .filter((name) => existsSync(path.join(recordFolder(stateDir, name), 'study.json')))
+    .filter((name) => placeName.test(name) && existsSync(path.join(recordFolder(stateDir, name), 'study.json')))
     .sort();
 }
 
@@ -63,13 +64,13 @@ export async function writeFile(stateDir: string, study: string, name: string, t
 
 /** A file of a record; null when it is missing, cut or changed. */
 export function readFile<T>(stateDir: string, study: string, name: string): T | null {
-  const text = textOf(path.join(recordFolder(stateDir, study), name));
+  const text = textOf(within(recordFolder(stateDir, study), name));
   return text === null ? null : (JSON.parse(text) as T);
 }
 
 /** Whether a file of a record is there, with this digest. */
 export function isSound(stateDir: string, study: string, name: string, digest: string): boolean {
-  const text = textOf(path.join(recordFolder(stateDir, study), name));
+  const text = textOf(within(recordFolder(stateDir, study), name));
   return text !== null && digestOf(text) === digest;
 }
 
@@ -232,6 +233,7 @@ function readMaterial(stateDir: string, study: Study, ended: Ended | null): Mate
 }
 
 async function write(folder: string, name: string, text: string): Promise<void> {
+  const file = within(folder, name);
   await mkdir(folder, { recursive: true });
-  await writeWhole(path.join(folder, name), text);
+  await writeWhole(file, text);
 }

@@ -18,9 +18,11 @@ import { readTable } from '../trainers/replay.js';
 import type { RecordActivities } from '../workflows/activity-types.js';
 import { fileNames } from '../workflows/file-names.js';
 import { failureTypes, messageBytes } from '../workflows/messages.js';
+import { grantOf } from '../trust/seal.js';
 import { StudyCurves } from './curves.js';
 import { orImpossible } from './predict.js';
 import type { Restorer } from './restore.js';
+import { requireIdentity, sealChecker, withPlaces } from './trusted.js';
 import { chainLates, lateTrials } from './late-store.js';
 import { readFailed, writeRunNote, type ServerPlace } from './run-note.js';
 import {
@@ -38,6 +40,7 @@ import {
 
 /** `restorer`: brings back what is not in this state folder. */
 export function createRecordActivities(stateDir: string, restorer: Restorer, server: ServerPlace): RecordActivities {
+  const requireSealed = sealChecker(stateDir);
   let kept: { study: string; sampler: Proposer; drawn: Config[] } | null = null;
   const curves = new StudyCurves(stateDir, restorer);
 
@@ -72,7 +75,7 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
   }
 
   /** Trials proposed before, by index in their bracket: as many of the first as fit into a message. */
-  async function recall(study: Study, bracket: string, indexes: readonly number[]): Promise<readonly Trial[]> {
+  async function recallTrials(study: Study, bracket: string, indexes: readonly number[]): Promise<readonly Trial[]> {
     let trials = readTrials(stateDir, study.name, bracket, indexes);
     if (trials.length < indexes.length) {
       await restorer.proposals(study.name, bracket, Math.max(...indexes) + 1);
@@ -88,13 +91,15 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
     );
   }
 
-  return {
+  return withPlaces<RecordActivities>({
     async prepareStudy(input, identity, started) {
-      const parsed = parseStudy(input, { baseDir: process.cwd(), checkFiles: false });
+      requireIdentity(identity);
+      const parsed = parseStudy(input, orchestrators);
       if (!parsed.ok) {
         const message = formatProblems(parsed.problems, 'workflow input');
         throw ApplicationFailure.nonRetryable(message, failureTypes.invalidStudy, parsed.problems);
       }
+      requireSealed(grantOf(parsed.study), identity);
       const before = readStudy(stateDir, parsed.study.name);
       if (before && canonicalJson(before) !== canonicalJson(parsed.study)) {
         const message = `there is a record of another study named ${before.name}: take another name, or delete that one`;
@@ -117,6 +122,7 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
     },
 
     async propose(study, identity, request) {
+      requireSealed({ study: study?.name }, identity);
       requireCurrent(studyFolder(stateDir, study.name), identity);
       // What was proposed once stays, also where a sampler would draw otherwise by now.
       const known = readProposal(stateDir, study.name, request);
@@ -129,9 +135,13 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
       return proposal;
     },
 
-    recall,
+    async recall(study, identity, bracket, indexes) {
+      requireSealed({ study: study?.name }, identity);
+      return recallTrials(study, bracket, indexes);
+    },
 
     async enterRound(study, identity, group, indexes) {
+      requireSealed({ study: study?.name }, identity);
       requireCurrent(studyFolder(stateDir, study.name), identity);
       await writeFile(stateDir, study.name, fileNames.entered(group.id), canonicalJson(enteredOf(group)));
       const { bracket, members, from, releases } = group;
@@ -147,30 +157,35 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
           all.filter((id) => id.startsWith(`${bracket}-t`) && !came.has(id))
         );
       }
-      return recall(study, bracket, indexes);
+      return recallTrials(study, bracket, indexes);
     },
 
     async record(study, identity, name, text, out, released) {
+      requireSealed({ study }, identity);
       requireCurrent(studyFolder(stateDir, study), identity);
       await writeFile(stateDir, study, name, text);
       await removeOut(study, out);
       for (const { trial, epoch } of released) await releaseCheckpoint({ stateDir, study, identity }, trial, epoch);
     },
 
-    async question(study, task, known) {
+    async question(study, identity, task, known) {
+      requireSealed({ study: study?.name }, identity);
       return curves.request(study, task, known);
     },
 
-    async answer(study, task, known) {
+    async answer(study, identity, task, known) {
+      requireSealed({ study: study?.name }, identity);
       const request = await curves.request(study, task, known);
       return orImpossible(() => predict(request));
     },
 
-    async failedIn(study, bracket, round) {
+    async failedIn(study, identity, bracket, round) {
+      requireSealed({ study }, identity);
       return readFailed(stateDir, study).filter((failed) => failed.bracket === bracket && failed.round === round);
     },
 
     async recordStudy(study, identity, ended, digests) {
+      requireSealed({ study: study?.name }, identity);
       requireCurrent(studyFolder(stateDir, study.name), identity);
       const damaged = damagedOf(stateDir, study.name, digests);
       if (Object.keys(damaged).length > 0) return { damaged };
@@ -188,8 +203,11 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
       await releaseStudy(stateDir, study.name);
       return record.result;
     },
-  };
+  });
 }
+
+/** Paths are absolute and variables expanded by the client that starts a study: here they would be this worker's. */
+const orchestrators = { baseDir: '/', checkFiles: false, expand: false };
 
 /** How many of the first trials fit into one message; one does at least. */
 function fitting(trials: readonly Trial[]): number {

@@ -13,7 +13,8 @@ import type { Study } from '../core/study.js';
 import { trialId, type SegmentOutcome, type Trial } from '../core/trial.js';
 import { checkpointFolder } from '../trainers/attempts.js';
 import { findCheckpoint, isHeld } from '../trainers/held.js';
-import { enterStudy, folderName, readIdentity, requireCurrent } from '../trainers/identity.js';
+import { enterStudy, readIdentity, requireCurrent } from '../trainers/identity.js';
+import { grantOf } from '../trust/seal.js';
 import { lineOf, newestIntact, readKnown, type CheckpointScope } from '../trainers/line.js';
 import { readTable, replayed } from '../trainers/replay.js';
 import type { FailedTrial, RecoverActivities } from '../workflows/activity-types.js';
@@ -31,6 +32,7 @@ import {
   studyFolder,
   writeFile,
 } from './record-store.js';
+import { requireName, requireSeal, sealChecker, withPlaces } from './trusted.js';
 import { readFailed, readRunNote, writeFailed, writeRunNote, type RunNote, type ServerPlace } from './run-note.js';
 
 /** The cluster that the orchestrating worker belongs to. */
@@ -42,26 +44,32 @@ export interface Cluster extends ServerPlace {
 export function createRecoverActivities(stateDir: string, cluster: Cluster): RecoverActivities {
   const { address, namespace } = cluster;
   const server = { address, namespace };
+  const requireSealed = sealChecker(stateDir);
 
-  return {
+  return withPlaces<RecoverActivities>({
     async noteRun(study, identity, { started, control }) {
+      requireSealed({ study }, identity);
       requireCurrent(studyFolder(stateDir, study), identity);
       await writeRunNote(stateDir, study, { started, control, server });
     },
 
     async noteFailed(study, identity, failed) {
+      requireSealed({ study }, identity);
       requireCurrent(studyFolder(stateDir, study), identity);
       await writeFailed(stateDir, study, failed);
     },
 
-    async recoverStudy(name) {
+    async recoverStudy(name, seal) {
+      requireName(name);
+      requireSeal(stateDir, { study: name }, seal);
       const { study, identity, note, remains } = remainsOf(stateDir, name);
+      requireSeal(stateDir, grantOf(study), seal);
       const elsewhere = note.server.address !== address || note.server.namespace !== namespace;
       if (elsewhere && (await cluster.runsAt(note.server, workflowIds.study(name)))) {
         throw refused(`study ${name} still runs at ${note.server.address}, namespace ${note.server.namespace}`);
       }
       const taken = await remains.takeUp(note);
-      const next = { id: identity.id, incarnation: identity.incarnation + 1 };
+      const next = { id: identity.id, incarnation: identity.incarnation + 1, seal };
       await enterStudy(studyFolder(stateDir, name), next, Date.now());
       const { recorded } = remains;
       if (taken.log.length > 0) {
@@ -96,7 +104,7 @@ export function createRecoverActivities(stateDir: string, cluster: Cluster): Rec
         },
       };
     },
-  };
+  });
 }
 
 /** Whether a study can be taken up, as far as its files tell. @throws ApplicationFailure that says why not */
@@ -109,7 +117,6 @@ function remainsOf(
   stateDir: string,
   name: string
 ): { study: Study; identity: StudyIdentity; note: RunNote; remains: StudyRemains } {
-  if (!folderName.test(name)) throw refused(`${JSON.stringify(name)} cannot be the name of a study`);
   const study = readStudy(stateDir, name);
   if (!study) throw refused(`there is no record of a study named ${name} in ${stateDir}`);
   if (existsSync(recordFile(stateDir, name))) throw refused(`study ${name} has ended: its record is complete`);

@@ -11,6 +11,7 @@ import type { RestoreActivities } from '../workflows/activity-types.js';
 import { fileNames } from '../workflows/file-names.js';
 import { queryNames, workflowIds, type FileAnswer, type RecordPart } from '../workflows/messages.js';
 import { isSound, readFile, writeFile } from './record-store.js';
+import { sealChecker, withPlaces } from './trusted.js';
 
 export class Restorer {
   constructor(
@@ -104,14 +105,16 @@ function writersOf(study: string, name: string): string[] {
   return [...own, workflowIds.study(study)];
 }
 
-export function createRestoreActivities(restorer: Restorer): RestoreActivities {
-  return {
-    async restoreRecord(study, damaged) {
+export function createRestoreActivities(stateDir: string, restorer: Restorer): RestoreActivities {
+  const requireSealed = sealChecker(stateDir);
+  return withPlaces<RestoreActivities>({
+    async restoreRecord(study, identity, damaged) {
+      requireSealed({ study: study?.name }, identity);
       const lost: string[] = [];
       for (const [name, digest] of Object.entries(damaged)) {
         if (!(await restorer.file(study.name, name, digest, false))) lost.push(name);
       }
       return lost;
     },
-  };
+  });
 }

@@ -7,6 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { writeWhole } from '../trainers/checkpoint-files.js';
 import { studyFolder } from '../trainers/identity.js';
+import { within } from '../trust/places.js';
 import type { Control } from '../workflows/control.js';
 import type { FailedTrial } from '../workflows/activity-types.js';
 
@@ -36,7 +37,7 @@ export async function writeFailed(stateDir: string, study: string, failed: Faile
   const { bracket, round, index } = failed;
   const folder = failedFolder(stateDir, study);
   await mkdir(folder, { recursive: true });
-  await writeWhole(path.join(folder, `${bracket}-r${round}-${index}.json`), JSON.stringify(failed));
+  await writeWhole(within(folder, `${bracket}-r${round}-${index}.json`), JSON.stringify(failed));
 }
 
 export function readFailed(stateDir: string, study: string): FailedTrial[] {
@@ -49,11 +50,11 @@ export function readFailed(stateDir: string, study: string): FailedTrial[] {
 }
 
 function noteFile(stateDir: string, study: string): string {
-  return path.join(studyFolder(stateDir, study), 'run.json');
+  return within(studyFolder(stateDir, study), 'run.json');
 }
 
 function failedFolder(stateDir: string, study: string): string {
-  return path.join(studyFolder(stateDir, study), 'failed');
+  return within(studyFolder(stateDir, study), 'failed');
 }
 
 function readJson<T>(file: string): T | null {

@@ -1,6 +1,5 @@
 /** The activity that trains: supervises a trainer, beats, publishes every epoch, and answers for what is known. */
 import { createWriteStream, mkdirSync } from 'node:fs';
-import path from 'node:path';
 import { finished } from 'node:stream/promises';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { cut, noEpochs, type Curve } from '../core/curve.js';
@@ -8,18 +7,23 @@ import type { CommandTrainer, ModuleTrainer, ReplayTrainer } from '../core/study
 import { claimTrial, TooManyLossesError } from '../trainers/checkpoints.js';
 import { EpochBoundError } from '../trainers/epoch-log.js';
 import { CheckpointError, holdCheckpoint } from '../trainers/held.js';
-import { enterStudy, FencedError, folderName, studyFolder } from '../trainers/identity.js';
+import { enterStudy, FencedError, studyFolder } from '../trainers/identity.js';
 import { readKnown, type CheckpointScope, type KnownCurve } from '../trainers/line.js';
 import { ProcessPool, type Lease } from '../trainers/process-pool.js';
 import { readTable, replayed } from '../trainers/replay.js';
 import { runSegment, settle, StopSwitch, TrainerFailure, type SegmentOptions } from '../trainers/segment.js';
 import { trainerCommand } from '../trainers/trainer-command.js';
+import { NotAllowedError } from '../trust/allowed.js';
+import { PlaceError, within } from '../trust/places.js';
+import { SecretError } from '../trust/secrets.js';
 import {
   failureTypes,
   type TrainHeartbeat,
   type TrainSegmentInput,
   type TrainSegmentResult,
 } from '../workflows/messages.js';
+import { readSegment } from './segment-input.js';
+import { invalid, sealChecker } from './trusted.js';
 
 export interface TrainActivitiesOptions {
   /** Folder of studies; every worker that may train the same trial must see the same one. */
@@ -28,6 +32,8 @@ export interface TrainActivitiesOptions {
   readonly slots: number;
   /** CUDA index per slot. */
   readonly gpus?: readonly string[];
+  /** Further names of this worker's environment that trainers get. */
+  readonly passEnv?: readonly string[];
 }
 
 export interface TrainActivities {
@@ -41,14 +47,18 @@ export interface TrainActivities {
 /** Beats come from a timer: an epoch may be longer than the heartbeat timeout. */
 const beatMilliseconds = 1000;
 
-export function createTrainActivities({ stateDir, slots, gpus }: TrainActivitiesOptions): TrainActivities {
+export function createTrainActivities(options: TrainActivitiesOptions): TrainActivities {
+  const { stateDir, slots, gpus, passEnv = [] } = options;
+  const host = { stateDir, passEnv };
+  const requireSealed = sealChecker(stateDir);
   const pool = new ProcessPool({ slots, gpus });
   const running = new Set<TrainSegmentInput>();
 
   return {
-    async trainSegment(input) {
-      checkInput(input);
-      const { trainer } = input;
+    async trainSegment(given) {
+      const input = readSegment(given);
+      const { study, trainer, identity } = input;
+      requireSealed({ study, trainer }, identity);
       running.add(input);
       try {
         switch (trainer.type) {
@@ -56,7 +66,7 @@ export function createTrainActivities({ stateDir, slots, gpus }: TrainActivities
             return await replaySegment(input, trainer);
           case 'module':
           case 'command':
-            return await withBeats(input, (beats) => superviseSegment({ pool, stateDir, input, trainer, beats }));
+            return await withBeats(input, (beats) => superviseSegment({ pool, host, input, trainer, beats }));
           case 'activity':
             throw trialFailed(`activity trainers run on the task queue "${trainer.taskQueue}", not on this one`);
         }
@@ -73,54 +83,6 @@ export function createTrainActivities({ stateDir, slots, gpus }: TrainActivities
   };
 }
 
-function checkInput(input: TrainSegmentInput): void {
-  const version: unknown = input?.schemaVersion;
-  if (version !== 2 && version !== 3 && version !== 4) {
-    // Workers are updated one after the other: one that reads it may be the next to be asked.
-    const seconds = Math.min(30, 2 ** (Context.current().info.attempt - 1));
-    throw ApplicationFailure.create({
-      message: `this worker reads schemaVersion 2, 3 and 4, the request has ${String(version)}; update the older of the two`,
-      type: failureTypes.unsupportedSchema,
-      nonRetryable: false,
-      nextRetryDelay: seconds * 1000,
-    });
-  }
-  const { identity, from, source } = input;
-  for (const name of [input.study, input.trial.id, ...(source ? [source.trial] : [])]) {
-    if (!folderName.test(name)) throw invalid(`"${name}" cannot be a name`);
-  }
-  const known = typeof identity?.id === 'string' && identity.id !== '' && isCount(identity.incarnation);
-  if (!known) {
-    throw invalid(
-      `identity must be {"id": text, "incarnation": 0, 1, ...}, the request has ${JSON.stringify(identity)}`
-    );
-  }
-  if (source && !(isCount(source.epoch) && source.epoch >= 1)) {
-    throw invalid(`source.epoch must be an epoch, 1 or more; the request has ${source.epoch}`);
-  }
-  if (input.schemaVersion === 2 && source && source.epoch !== from) {
-    throw invalid(
-      `source.epoch must be "from" with schemaVersion 2, which is ${from}; the request has ${source.epoch}`
-    );
-  }
-  if (input.schemaVersion !== 2 && !Number.isSafeInteger(input.shift)) {
-    throw invalid(`shift must be a whole number, the request has ${JSON.stringify(input.shift)}`);
-  }
-  if (input.schemaVersion === 4) {
-    const { metrics } = input;
-    const names = Array.isArray(metrics) && metrics.length > 0 && metrics.every((name) => typeof name === 'string');
-    if (!names) throw invalid(`metrics must be a list of names, the request has ${JSON.stringify(metrics)}`);
-  }
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function invalid(message: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, failureTypes.invalidStudy);
-}
-
 /** Beats while it lasts, for a large checkpoint takes its time to be read, and ends as the failure that says what to do. */
 async function withBeats<T>({ trial, from }: TrainSegmentInput, work: (beats: Beats) => Promise<T>): Promise<T> {
   const beats = startBeats(trial.id, from);
@@ -129,6 +91,10 @@ async function withBeats<T>({ trial, from }: TrainSegmentInput, work: (beats: Be
   } catch (error) {
     if (error instanceof TooManyLossesError) throw trialFailed(`trial ${trial.id} ${error.message}`);
     if (error instanceof CheckpointError) throw trialFailed(error.message);
+    if (error instanceof PlaceError) throw invalid(error.message);
+    if (error instanceof NotAllowedError || error instanceof SecretError) {
+      throw ApplicationFailure.nonRetryable(error.message, failureTypes.notAllowed);
+    }
     // The server may ask again: should this have been the attempt that counts, it gets a new claim.
     if (error instanceof FencedError) throw ApplicationFailure.retryable(error.message, 'Fenced');
     throw error;
@@ -139,14 +105,18 @@ async function withBeats<T>({ trial, from }: TrainSegmentInput, work: (beats: Be
 
 interface Supervision {
   readonly pool: ProcessPool;
-  readonly stateDir: string;
+  readonly host: { readonly stateDir: string; readonly passEnv: readonly string[] };
   readonly input: TrainSegmentInput;
   readonly trainer: CommandTrainer | ModuleTrainer;
   readonly beats: Beats;
 }
 
-async function superviseSegment({ pool, stateDir, input, trainer, beats }: Supervision): Promise<TrainSegmentResult> {
-  const { study, identity, trial, metric, from, to, training, source, hold, reset } = input;
+async function superviseSegment({ pool, host, input, trainer, beats }: Supervision): Promise<TrainSegmentResult> {
+  const { stateDir } = host;
+  // Before anything is read or made: the operator of this worker has the last word.
+  const command = trainerCommand(trainer, host);
+  const identity = { id: input.identity.id, incarnation: input.identity.incarnation };
+  const { study, trial, metric, from, to, training, source, hold, reset } = input;
   const metrics = input.schemaVersion === 4 ? input.metrics : undefined;
   const context = Context.current();
   await enterStudy(studyFolder(stateDir, study), identity, context.info.scheduledTimestampMs);
@@ -175,7 +145,7 @@ async function superviseSegment({ pool, stateDir, input, trainer, beats }: Super
   let reuse = false;
   try {
     for (;;) {
-      lease = await pool.acquire(trainerCommand(trainer), context.cancellationSignal);
+      lease = await pool.acquire(command, context.cancellationSignal);
       if (lease === null) return await context.cancelled;
       const { process, reused } = lease;
       reuse = true;
@@ -305,9 +275,9 @@ function openLog(
   study: string,
   trial: string
 ): { write(text: string): void; close(): Promise<void> } {
-  const folder = path.join(stateDir, 'studies', study, 'logs');
+  const folder = within(studyFolder(stateDir, study), 'logs');
   mkdirSync(folder, { recursive: true });
-  const stream = createWriteStream(path.join(folder, `${trial}.log`), { flags: 'a' });
+  const stream = createWriteStream(within(folder, `${trial}.log`), { flags: 'a' });
   // A full disk must not end a trial for the sake of its log.
   stream.on('error', () => {});
   return {

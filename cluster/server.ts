@@ -44,6 +44,8 @@ const dynamicConfig = {
   'frontend.rps': 100000,
   'history.rps': 100000,
   'matching.rps': 100000,
+  // Its HTTP API has no door, takes what any page in a browser sends it, and cannot be turned off: it answers nobody.
+  'frontend.httpAllowedHosts': JSON.stringify(['nobody.invalid']),
 } as const;
 const keywordTypes = { KEYWORD: 'Keyword', INT: 'Int', DOUBLE: 'Double' } as const;
 /** Seconds a closed workflow stays in the Web UI, 30 days; records stay for ever. */
@@ -154,7 +156,7 @@ async function launch(
   say: Say
 ): Promise<ServerInfo> {
   const place = files(stateDir);
-  mkdirSync(place.folder, { recursive: true });
+  mkdirSync(place.folder, { recursive: true, mode: 0o700 });
   const args = [
     'server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-ip', '127.0.0.1', '--ui-port', String(uiPort),
     '--db-filename', place.database, '--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=FULL', '--log-level', 'warn',

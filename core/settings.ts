@@ -62,7 +62,11 @@ export interface CommandTrainer {
   readonly command: readonly string[];
   /** Absolute working folder. */
   readonly cwd: string;
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string | SecretReference>>;
+}
+/** A value that the worker has and the study only names. */
+export interface SecretReference {
+  readonly secret: string;
 }
 /** Replays recorded curves: a CSV with one row per model and value columns `<prefix><epoch>`. */
 export interface ReplayTrainer {

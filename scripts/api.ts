@@ -17,8 +17,6 @@ import { readLates } from '../activities/late-store.js';
 import { listRecords, readRecord, readStudy, recordFile, studyFolder } from '../activities/record-store.js';
 import { reportHtml } from '../report/html.js';
 import { exploitsOf, type Exploit } from '../report/trials.js';
-import { formatProblems, loadStudy } from '../study/load.js';
-import { parseStudy } from '../study/parse.js';
 import { readEpochs, type EpochLine } from '../trainers/epoch-log.js';
 import {
   queryNames,
@@ -27,17 +25,20 @@ import {
   workflowIds,
   workflowTypes,
   type Progress,
+  type SealedStudy,
   type StudyStatus,
   type TrialRow,
 } from '../workflows/messages.js';
 import { memoOf, schedulerText, searchAttributesOf } from '../workflows/web-ui.js';
 import { query, send, unknownStudy } from './ask.js';
+import { checkStudy } from './check-study.js';
 import { withClient } from '../cluster/connect.js';
 import { deleteWorkflows } from './delete-workflows.js';
 import { CliError } from '../cluster/errors.js';
 import { lateCandidates, lateRecords, lateResults, refuseDiverged, retryLate, type LateResults } from './late.js';
 import { hasFailed, isOver, resultOf } from './outcome.js';
 import { recordedStatus } from './recorded.js';
+import { allowOwn, sealFor } from './trusting.js';
 import { stateDir } from '../cluster/state.js';
 import { silent, troublesOf, troubleText, type Trouble } from '../cluster/troubles.js';
 
@@ -47,6 +48,7 @@ export type { StudyStatus, TrialRow } from '../workflows/messages.js';
 export type { EpochLine } from '../trainers/epoch-log.js';
 export { planOf } from '../core/study.js';
 export type { StudyPlan } from '../core/engine/plan.js';
+export { checkStudy } from './check-study.js';
 export { recoverStudy } from './recover.js';
 export type { LateResults } from './late.js';
 export type { LateView } from '../core/late.js';
@@ -83,27 +85,30 @@ export function recorded(name: string): StudyRecord {
   return record;
 }
 
-/** Reads and checks a study file, or a study given as an object. @throws CliError with every problem at once */
-export async function checkStudy(study: string | object): Promise<Study> {
-  const parsed = typeof study === 'string' ? await loadStudy(study) : parseStudy(study, { baseDir: process.cwd() });
-  if (parsed.ok) return parsed.study;
-  throw new CliError(formatProblems(parsed.problems, typeof study === 'string' ? study : 'study'), 2);
-}
-
-/** Starts a study and returns at once. @throws CliError when the study is wrong, known already, or no server answers */
-export async function startStudy(source: string | object): Promise<Study> {
+/**
+ * Seals a study, starts it and returns at once. Where server, workers and state folder are this user's alone, its trainer
+ * is allowed too; `say` is told so.
+ * @throws CliError when the study is wrong, known already, or no server answers
+ */
+export async function startStudy(
+  source: string | object,
+  say: (line: string) => void = () => undefined
+): Promise<Study> {
   const study = await checkStudy(source);
+  const seal = sealFor(study);
   await withClient(async (client) => {
     if (readRecord(stateDir(), study.name)) {
       throw new CliError(
         `a study named ${study.name} exists. Fix: another name (--name), \`everband start --recover ${study.name}\` if its server has lost it, or \`everband delete ${study.name}\`.`
       );
     }
+    const allowed = await allowOwn(client, study);
+    if (allowed !== null) say(allowed);
     try {
       await client.workflow.start(workflowTypes.study, {
         workflowId: workflowIds.study(study.name),
         taskQueue: taskQueues.orchestrate,
-        args: [study],
+        args: [{ study, seal } satisfies SealedStudy],
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
         workflowIdConflictPolicy: 'FAIL',
         staticSummary: `${study.name}: ${schedulerText(study.scheduler)}, sampler ${study.sampler.type}, pruner ${study.pruner.type}, seed ${study.seed}`,

@@ -20,6 +20,7 @@ process.chdir(root);
 const folders = [
   'core',
   'study',
+  'trust',
   'trainers',
   'workflows',
   'activities',

@@ -39,7 +39,7 @@ export async function runDemo(): Promise<void> {
   try {
     await polled(workers);
     console.log(`workers: ${roles.map((role, i) => `${role} (pid ${workers[i]?.pid})`).join(', ')}`);
-    const study = await startStudy(demoStudy(await freshName(dir)));
+    const study = await startStudy(demoStudy(await freshName(dir)), (line) => console.log(line));
     running = study.name;
     console.log(`\n${planTable(study)}\n`);
     const page = await webUi(workflowIds.study(study.name));

@@ -127,7 +127,7 @@ function python(): Check {
 function stateFolder(): Check {
   const folder = stateDir();
   try {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.W_OK);
     const { bavail, bsize } = statfsSync(folder);
     const free = (bavail * bsize) / 1e9;

@@ -24,7 +24,9 @@ import {
   type RetryLate,
 } from '../workflows/messages.js';
 import { lateAnswer, searchAttributesOf } from '../workflows/web-ui.js';
+import type { LateInput } from '../workflows/late.js';
 import { query, send } from './ask.js';
+import { sealFor } from './trusting.js';
 import { withClient } from '../cluster/connect.js';
 import { CliError } from '../cluster/errors.js';
 import { stateDir } from '../cluster/state.js';
@@ -125,18 +127,23 @@ export async function retryLate(
   const allowed = record && lateStart(record, before, trial, ask);
   if (allowed && 'refused' in allowed) throw new CliError(allowed.refused);
   const study = readStudy(stateDir(), name);
+  if (!study) {
+    throw new CliError(
+      `there is no record of ${name} in ${stateDir()}. Fix: run this where its orchestrating worker runs, or set EVERBAND_HOME.`
+    );
+  }
   const bracket = record?.trials.find(({ id }) => id === trial)?.bracket;
   const workflowId = workflowIds.late(name, trial);
   const start = () =>
     client.workflow.start(workflowTypes.late, {
       workflowId,
       taskQueue: taskQueues.orchestrate,
-      args: [{ study: name, request, start: null }],
+      args: [{ study: name, request, start: null, seal: sealFor(study) } satisfies LateInput],
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       workflowIdConflictPolicy: 'FAIL',
       staticSummary: `${name} ${trial}: late retry`,
       memo: { study: workflowIds.study(name), trial },
-      ...(study ? { typedSearchAttributes: searchAttributesOf(study, bracket === undefined ? {} : { bracket }) } : {}),
+      typedSearchAttributes: searchAttributesOf(study, bracket === undefined ? {} : { bracket }),
     });
   const latest = () => query<LateRetry | null>(client, name, workflowId, queryNames.late);
   const handle = await start().catch(async (error: unknown) => {

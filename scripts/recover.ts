@@ -6,10 +6,12 @@ import { withClient } from '../cluster/connect.js';
 import { CliError } from '../cluster/errors.js';
 import { stateDir } from '../cluster/state.js';
 import { troublesOf } from '../cluster/troubles.js';
+import type { Recovery } from '../workflows/carried.js';
 import { queryNames, taskQueues, workflowIds, workflowTypes, type StudyStatus } from '../workflows/messages.js';
 import { memoOf, searchAttributesOf } from '../workflows/web-ui.js';
 import { OtherCodeError, query } from './ask.js';
 import { hasFailed, resultOf } from './outcome.js';
+import { sealFor } from './trusting.js';
 
 /**
  * Takes up a study whose workflows are gone, or cannot go on for their code is another by now, from its record and its
@@ -21,16 +23,21 @@ export async function recoverStudy(name: string): Promise<StudyStatus> {
     const root = workflowIds.study(name);
     await endStuck(client, name);
     const study = readStudy(stateDir(), name);
+    if (!study) {
+      throw new CliError(
+        `there is no record of ${name} in ${stateDir()}. Fix: run this where its orchestrating worker runs, or set EVERBAND_HOME.`
+      );
+    }
+    const seal = sealFor(study);
     const handle = await client.workflow.start(workflowTypes.study, {
       workflowId: root,
       taskQueue: taskQueues.orchestrate,
-      args: [{ recover: name }],
+      args: [{ recover: name, seal } satisfies Recovery],
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       workflowIdConflictPolicy: 'FAIL',
       staticSummary: `${name}, recovered from its record`,
-      ...(study
-        ? { memo: memoOf(study), typedSearchAttributes: searchAttributesOf(study, { phase: 'preparing' }) }
-        : {}),
+      memo: memoOf(study),
+      typedSearchAttributes: searchAttributesOf(study, { phase: 'preparing' }),
     });
     for (;;) {
       if (await hasFailed(client, name)) await resultOf(client, name);

@@ -119,7 +119,19 @@ const pruner = unionOf(
   predictorUnion.transform((chosen) => filled(predictorOf(chosen as PredictorSettings).options, chosen as object))
 );
 
-const trainer = z.discriminatedUnion('type', [
+const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable');
+const environmentRule = 'must be text, or {secret: NAME} for a value that the worker has';
+const environmentValue = z.union(
+  [
+    // Null ends an entry of the environment, and what follows would be another one.
+    z.string().refine((text) => !text.includes('\0')),
+    z.strictObject({
+      secret: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/),
+    }),
+  ],
+  { error: environmentRule }
+);
+export const trainerSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('module'), module: z.string().min(1) }),
   z.strictObject({
     type: z.literal('command'),
@@ -128,7 +140,7 @@ const trainer = z.discriminatedUnion('type', [
       .min(1)
       .refine(([program]) => program === undefined || program.trim() !== '', 'must start with a program'),
     cwd: z.string().default('.'),
-    env: z.record(z.string(), z.string()).default({}),
+    env: z.record(environmentName, environmentValue).default({}),
   }),
   z.strictObject({
     type: z.literal('replay'),
@@ -177,7 +189,7 @@ export const studySchema = z.strictObject({
   scheduler,
   budgetUnit: z.string().min(1).default('epochs'),
   pruner: pruner.default({ type: 'none' }),
-  trainer,
+  trainer: trainerSchema,
   parallelism: count.max(10_000, 'must be at most 10,000').default(8),
   training,
   limits,
@@ -216,13 +228,13 @@ export const editorSchema = z.strictObject({
       ...pruner.options.flatMap((option) => withNames(option as z.ZodObject)),
     ])
     .optional(),
-  trainer: z.union([trainer, short]),
+  trainer: z.union([trainerSchema, short]),
 });
 
 /** Discriminated unions by path. */
 export const unions: Record<string, z.ZodDiscriminatedUnion> = {
   scheduler,
-  trainer,
+  trainer: trainerSchema,
   pruner,
   'pruner.predictor': predictorUnion,
   sampler,

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Problem } from './problem.js';
 import { shortName, shortPruners, shortSchedulers } from '../core/short-names.js';
+import { commandWords } from './command-words.js';
 
 /** What a parameter may be: a type, or the one key of its short form. */
 export const parameterWords = ['float', 'int', 'choice', 'fixed'] as const;
@@ -14,6 +15,8 @@ export interface ParseContext {
   readonly baseDir: string;
   /** Whether trainer files must exist here: no on a worker that does not train. @default true */
   readonly checkFiles?: boolean;
+  /** Whether `${NAME}` in a path stands for a variable of this process: only with whoever starts the study. @default true */
+  readonly expand?: boolean;
 }
 
 const parameterName =
@@ -22,7 +25,7 @@ const parameterName =
 /** Turns the short forms into the explicit ones and paths into absolute ones. */
 export function rewrite(
   input: Record<string, unknown>,
-  { baseDir, checkFiles = true }: ParseContext
+  { baseDir, checkFiles = true, expand = true }: ParseContext
 ): { value: Record<string, unknown>; problems: Problem[] } {
   const problems: Problem[] = [];
   const value: Record<string, unknown> = { ...input };
@@ -75,16 +78,18 @@ export function rewrite(
       } else if ('activity' in trainer) trainer = { type: 'activity', ...trainer };
     }
     const { command } = trainer;
-    // A blank line stays the empty word it is, which the schema refuses.
     if (typeof command === 'string') {
-      trainer = { ...trainer, command: command.trim() === '' ? [''] : ['sh', '-c', command] };
+      const split = commandWords(command);
+      if ('problem' in split) problems.push({ path: 'trainer.command', value: command, rule: split.problem });
+      // A blank line stays the empty word it is, which the schema refuses.
+      trainer = { ...trainer, command: 'words' in split && split.words.length > 0 ? split.words : [command.trim()] };
     }
     if (trainer['type'] === 'command') trainer = { cwd: '.', ...trainer };
     for (const key of ['module', 'file', 'cwd']) {
       const given = trainer[key];
       if (typeof given !== 'string') continue;
       const expanded = given.replace(/\$\{(\w+)\}/g, (whole, name: string) => {
-        const found = process.env[name];
+        const found = expand ? process.env[name] : whole;
         if (found === undefined)
           problems.push({ path: `trainer.${key}`, value: given, rule: `the environment variable ${name} is not set` });
         return found ?? whole;

@@ -28,10 +28,13 @@ import { startServer, stopServer, type ServerInfo } from '../cluster/server.js';
 import { parseStudy } from '../study/parse.js';
 import { classify } from '../trainers/protocol.js';
 import { readTable } from '../trainers/replay.js';
-import { taskQueues, workflowIds, workflowTypes } from '../workflows/messages.js';
+import { makeSealKeys } from '../trust/key.js';
+import { grantOf, sealOf } from '../trust/seal.js';
+import { taskQueues, workflowIds, workflowTypes, type SealedStudy } from '../workflows/messages.js';
+import { allowTrainer } from './trusted.js';
 
 // Whatever cluster is named outside, by variables or in a home folder: tests start servers of their own.
-for (const name of Object.keys(process.env)) if (name.startsWith('TEMPORAL_')) delete process.env[name];
+for (const name of Object.keys(process.env)) if (/^(TEMPORAL|EVERBAND_KEY)/.test(name)) delete process.env[name];
 process.env['TEMPORAL_CONFIG_FILE'] = path.join(os.tmpdir(), 'everband-no-temporal.toml');
 
 /** The workflows as built. */
@@ -131,6 +134,8 @@ export type Victim = 'trainer' | 'orchestrator' | 'server';
 export class Cluster {
   readonly stateDir = mkdtempSync(path.join(os.tmpdir(), 'everband-test-'));
   private readonly workers = new Set<ChildProcess>();
+  /** State folders of its workers. */
+  private readonly folders = new Set([this.stateDir]);
   private readonly builds: string[] = [];
   private server: ServerInfo | null = null;
   private settings: Record<string, string | number> = {};
@@ -173,10 +178,21 @@ export class Cluster {
     return this.workerIn(null, roles, slots, ...more);
   }
 
-  /** The same with a state folder of its own. */
+  /** The same with a state folder of its own, as another host's may be: it has the key from elsewhere. */
   async workerIn(folder: string | null, roles: readonly string[], slots = 2, ...more: string[]): Promise<ChildProcess> {
-    const own = folder === null ? {} : { EVERBAND_HOME: folder, TEMPORAL_ADDRESS: this.server?.address ?? '' };
+    const own = folder === null ? {} : this.elsewhere(folder);
     return this.workerOf(cli, own, roles, '--slots', String(slots), ...more);
+  }
+
+  /** What a worker with a state folder of its own is told. */
+  private elsewhere(folder: string): NodeJS.ProcessEnv {
+    this.folders.add(folder);
+    makeSealKeys(this.stateDir);
+    return {
+      EVERBAND_HOME: folder,
+      EVERBAND_KEY_FILE: path.join(this.stateDir, 'key'),
+      TEMPORAL_ADDRESS: this.server?.address ?? '',
+    };
   }
 
   /** The same of another build. */
@@ -256,13 +272,19 @@ export class Cluster {
     return runCommand(command, args, { env: this.environment });
   }
 
+  /** As `everband start` does it. */
   async begin(study: Study): Promise<void> {
     const client = await this.client();
+    for (const folder of this.folders) allowTrainer(folder, study.trainer);
     await client.workflow.start(workflowTypes.study, {
       workflowId: workflowIds.study(study.name),
       taskQueue: taskQueues.orchestrate,
-      args: [study],
+      args: [this.sealed(study)],
     });
+  }
+
+  sealed(study: Study): SealedStudy {
+    return { study, seal: sealOf(makeSealKeys(this.stateDir), grantOf(study)) };
   }
 
   async result(study: Study): Promise<StudyResult> {

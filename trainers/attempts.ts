@@ -14,6 +14,7 @@ import type { Curve } from '../core/curve.js';
 import { canonicalJson } from '../core/record.js';
 import type { NonFinite, Trial } from '../core/trial.js';
 import type { SegmentSource, StudyIdentity } from '../workflows/messages.js';
+import { within } from '../trust/places.js';
 import { writeWhole, type FileDigest } from './checkpoint-files.js';
 import { studyFolder } from './identity.js';
 
@@ -68,9 +69,9 @@ export interface TrialPlace {
   readonly identity: StudyIdentity;
 }
 
-/** Folder of a trial's attempts. */
+/** Folder of a trial's attempts. @throws {PlaceError} for a name that leads elsewhere */
 export function checkpointFolder(stateDir: string, study: string, trialId: string): string {
-  return path.join(studyFolder(stateDir, study), 'checkpoints', trialId);
+  return within(studyFolder(stateDir, study), 'checkpoints', trialId);
 }
 
 /** Tells one study from another in a folder's name. */

@@ -21,6 +21,7 @@ import {
   type Branch,
   type SavedCheckpoint,
 } from './attempts.js';
+import { placeName, within } from '../trust/places.js';
 import { copyFiles, describeFiles, type FileDigest } from './checkpoint-files.js';
 import { appendEpochs, epochFile, formatEpochLine } from './epoch-log.js';
 import { CheckpointError, findCheckpoint } from './held.js';
@@ -48,8 +49,8 @@ export async function removeCheckpoints(stateDir: string, study: string, trialId
 
 /** Ids of the trials that have checkpoints, or had begun to make some. */
 export async function trialsWithCheckpoints(stateDir: string, study: string): Promise<string[]> {
-  const folder = path.join(studyFolder(stateDir, study), 'checkpoints');
-  return existsSync(folder) ? readdir(folder) : [];
+  const folder = within(studyFolder(stateDir, study), 'checkpoints');
+  return existsSync(folder) ? (await readdir(folder)).filter((name) => placeName.test(name)) : [];
 }
 
 /** The newest checkpoint on record, without looking into its files; null when there is none. */

@@ -4,9 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import path from 'node:path';
 import { maxMetricCharacters, maxMetrics } from '../core/metrics.js';
 import type { StudyIdentity } from '../workflows/messages.js';
+import { within } from '../trust/places.js';
 import { readIdentity } from './identity.js';
 
 /** What is kept of an epoch. */
@@ -59,7 +59,7 @@ export function formatEpochLine(line: EpochLine): string {
 
 /** File of a trial's epochs; `folder` is the study's. */
 export function epochFile(folder: string, trial: string): string {
-  return path.join(folder, 'epochs', `${trial}.jsonl`);
+  return within(folder, 'epochs', `${trial}.jsonl`);
 }
 
 /** Adds whole lines at the end, safely on disk. The folder must be there: one that was deleted does not come back. */

@@ -8,6 +8,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { checkpointFolder, readAttempts, studyDigest, type SavedCheckpoint, type TrialPlace } from './attempts.js';
 import { copyFiles, filesAreIntact, writeWhole } from './checkpoint-files.js';
+import { within } from '../trust/places.js';
 import { studyFolder } from './identity.js';
 
 /** A checkpoint that a trainer named, or that a trial was to start from, cannot be used. */
@@ -58,7 +59,7 @@ export async function releaseCheckpoint(place: TrialPlace, trial: string, epoch:
 
 /** Gives up all that were held: the study is over. */
 export async function releaseStudy(stateDir: string, study: string): Promise<void> {
-  await rm(path.join(studyFolder(stateDir, study), 'held'), { recursive: true, force: true });
+  await rm(within(studyFolder(stateDir, study), 'held'), { recursive: true, force: true });
 }
 
 /** An intact checkpoint of the trial of exactly this epoch: a held one, else one of its newest attempts. */
@@ -81,7 +82,7 @@ export async function findCheckpoint(place: TrialPlace, trial: string, epoch: nu
 }
 
 function heldFolder({ stateDir, study, identity }: TrialPlace, trial: string, epoch: number): string {
-  return path.join(studyFolder(stateDir, study), 'held', trial, `e${epoch}-${studyDigest(identity.id)}`);
+  return within(studyFolder(stateDir, study), 'held', trial, `e${epoch}-${studyDigest(identity.id)}`);
 }
 
 function readHeld(folder: string): FoundCheckpoint | null {

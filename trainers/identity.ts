@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { StudyIdentity } from '../workflows/messages.js';
+import { within } from '../trust/places.js';
 import { writeWhole } from './checkpoint-files.js';
 
 /** Whose the folder is. */
@@ -20,12 +21,9 @@ export class FencedError extends Error {
   override readonly name = 'FencedError';
 }
 
-/** Names that become those of folders. */
-export const folderName = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
-
-/** The folder of a study's checkpoints, logs and records. */
+/** The folder of a study's checkpoints, logs and records. @throws {PlaceError} for a name that leads elsewhere */
 export function studyFolder(stateDir: string, study: string): string {
-  return path.join(stateDir, 'studies', study);
+  return within(stateDir, 'studies', study);
 }
 
 /** Whose the folder is; null where nobody has entered it. */

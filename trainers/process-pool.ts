@@ -10,7 +10,10 @@ import { maxLine } from './protocol.js';
 export interface TrainerCommand {
   readonly command: readonly string[];
   readonly cwd: string;
+  /** All of it. */
   readonly env: Readonly<Record<string, string>>;
+  /** Values that must not be shown, wherever the program prints them. */
+  readonly secrets: readonly string[];
 }
 
 /** What a trainer process tells, in order; `exit` is the last. */
@@ -47,12 +50,7 @@ export class TrainerProcess {
   constructor({ command, cwd, env }: TrainerCommand, gpu: string | undefined) {
     this.child = spawn('/bin/sh', ['-c', launcher, 'sh', ...command], {
       cwd,
-      env: {
-        ...process.env,
-        PYTHONUNBUFFERED: '1',
-        ...env,
-        ...(gpu === undefined ? {} : { CUDA_VISIBLE_DEVICES: gpu }),
-      },
+      env: { ...env, ...(gpu === undefined ? {} : { CUDA_VISIBLE_DEVICES: gpu }) },
       // A group of its own, so that one signal reaches everything the trainer started.
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],

@@ -4,13 +4,27 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { CommandTrainer, ModuleTrainer } from '../core/study.js';
+import { requireAllowed } from '../trust/allowed.js';
+import { environmentOf } from '../trust/environment.js';
 import type { TrainerCommand } from './process-pool.js';
 
-export function trainerCommand(trainer: CommandTrainer | ModuleTrainer): TrainerCommand {
+/** Where a trainer's code and environment come from. */
+interface TrainerHost {
+  readonly stateDir: string;
+  /** Further names of the worker's environment that trainers get. */
+  readonly passEnv: readonly string[];
+}
+
+/** @throws {NotAllowedError | SecretError} */
+export function trainerCommand(trainer: CommandTrainer | ModuleTrainer, host: TrainerHost): TrainerCommand {
+  const allowed = requireAllowed(host.stateDir, trainer);
+  const { env, secrets } = environmentOf(trainer.type === 'command' ? trainer.env : {}, host);
   if (trainer.type === 'command') {
-    const paths = [trainer.env['PYTHONPATH'] ?? process.env['PYTHONPATH'], pythonHelper()];
-    const env = { ...trainer.env, PYTHONPATH: paths.filter(Boolean).join(path.delimiter) };
-    return { command: trainer.command, cwd: trainer.cwd, env };
+    const paths = [env['PYTHONPATH'], pythonHelper()].filter(Boolean).join(path.delimiter);
+    // What was looked up is what runs: neither a search path nor a symbolic link is followed again.
+    const own = 'program' in allowed ? [allowed.program, ...allowed.words] : [];
+    const command = [...own, ...trainer.command.slice(own.length)];
+    return { command, cwd: trainer.cwd, env: { PYTHONUNBUFFERED: '1', ...env, PYTHONPATH: paths }, secrets };
   }
   // Built, there is a .js beside this file; from source, a .ts that needs a loader.
   const fromSource = import.meta.url.endsWith('.ts');
@@ -19,7 +33,8 @@ export function trainerCommand(trainer: CommandTrainer | ModuleTrainer): Trainer
   return {
     command: [process.execPath, ...loader, runner, trainer.module],
     cwd: path.dirname(trainer.module),
-    env: {},
+    env,
+    secrets,
   };
 }
 

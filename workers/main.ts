@@ -28,6 +28,8 @@ export interface WorkerSettings {
   readonly gpus?: readonly string[] | undefined;
   /** Task queue it trains on, of trials that were put there. @default that of every trial */
   readonly queue?: string | undefined;
+  /** Names of its environment that its trainers get beside the usual ones (trust/environment.ts). */
+  readonly passEnv?: readonly string[] | undefined;
   /** Called once every role polls. */
   readonly onReady?: () => void;
 }
@@ -55,7 +57,7 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
         activities: {
           ...createRecordActivities(dir, restorer, { address: options.address, namespace }),
           ...createRecoverActivities(dir, { address: options.address, namespace, runsAt }),
-          ...createRestoreActivities(restorer),
+          ...createRestoreActivities(dir, restorer),
           ...createLateActivities(dir),
         },
         // A dead orchestrator's successor waits this long for the first decision instead of 10 s.
@@ -73,6 +75,7 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
         stateDir: dir,
         slots,
         ...(settings.gpus ? { gpus: [...settings.gpus] } : {}),
+        ...(settings.passEnv ? { passEnv: settings.passEnv } : {}),
       });
       disposals.push(dispose);
       longestGrace = grace;

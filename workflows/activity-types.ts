@@ -11,7 +11,7 @@ import type { SegmentOutcome, Source, Trial } from '../core/trial.js';
 import type { Digests } from './digests.js';
 import type { TakenUpStudy } from './carried.js';
 import type { Control } from './control.js';
-import type { RetryLate, StudyIdentity } from './messages.js';
+import type { RetryLate, SealedIdentity } from './messages.js';
 
 /** The metric of a trial's epochs from `from + 1`. */
 export interface Stretch {
@@ -23,20 +23,20 @@ export interface Stretch {
 /** Local activities of the orchestrating worker. */
 export interface RecordActivities {
   /**
-   * Checks a study file or study, fills in its defaults and takes the study's folder; throws a non-retryable
-   * `InvalidStudy`. `started`: ms since 1970.
+   * Checks a study file or study and its seal, fills in its defaults and takes the study's folder; throws a non-retryable
+   * `InvalidStudy` or `NotSealed`. `started`: ms since 1970.
    */
-  prepareStudy(input: unknown, identity: StudyIdentity, started: number): Promise<Study>;
-  propose(study: Study, identity: StudyIdentity, request: ProposalRequest): Promise<Proposal>;
+  prepareStudy(input: unknown, identity: SealedIdentity, started: number): Promise<Study>;
+  propose(study: Study, identity: SealedIdentity, request: ProposalRequest): Promise<Proposal>;
   /** Trials proposed before, by index in their bracket. */
-  recall(study: Study, bracket: string, indexes: readonly number[]): Promise<readonly Trial[]>;
+  recall(study: Study, identity: SealedIdentity, bracket: string, indexes: readonly number[]): Promise<readonly Trial[]>;
   /**
    * Begins a round that others led to: records who came to it, removes the checkpoints of its bracket's trials that did
    * not, and those that were held for others to start from in the round before. Gives what {@link recall} gives.
    */
   enterRound(
     study: Study,
-    identity: StudyIdentity,
+    identity: SealedIdentity,
     group: Group,
     indexes: readonly number[]
   ): Promise<readonly Trial[]>;
@@ -46,25 +46,35 @@ export interface RecordActivities {
    */
   record(
     study: string,
-    identity: StudyIdentity,
+    identity: SealedIdentity,
     name: string,
     text: string,
     out: readonly string[],
     released: readonly Source[]
   ): Promise<void>;
   /** Trials of a round that failed for good before the study was recovered. */
-  failedIn(study: string, bracket: string, round: number): Promise<readonly FailedTrial[]>;
+  failedIn(study: string, identity: SealedIdentity, bracket: string, round: number): Promise<readonly FailedTrial[]>;
   /** A question with the losses of the trials it names; `known`: what its workflow knows of them, in order. */
-  question(study: Study, task: PredictTask, known: readonly Stretch[]): Promise<PredictionRequest>;
+  question(
+    study: Study,
+    identity: SealedIdentity,
+    task: PredictTask,
+    known: readonly Stretch[]
+  ): Promise<PredictionRequest>;
   /** The same answered at once, where question and answer would come too often or be too large for a message. */
-  answer(study: Study, task: PredictTask, known: readonly Stretch[]): Promise<PredictionAnswer>;
+  answer(
+    study: Study,
+    identity: SealedIdentity,
+    task: PredictTask,
+    known: readonly Stretch[]
+  ): Promise<PredictionAnswer>;
   /**
    * Writes the final record, removes checkpoints that are out, and gives the result. Files that are missing or others
    * than `digests` says are named instead, with their digests: as many as fit into a message.
    */
   recordStudy(
     study: Study,
-    identity: StudyIdentity,
+    identity: SealedIdentity,
     ended: Ended,
     digests: Digests
   ): Promise<StudyResult | { readonly damaged: Digests }>;
@@ -73,7 +83,7 @@ export interface RecordActivities {
 /** A trial that is to be retried late. */
 export interface LateStart {
   readonly study: Study;
-  readonly identity: StudyIdentity;
+  readonly identity: SealedIdentity;
   readonly trial: Trial;
   /** Which of the trial's late retries it is, from 0. */
   readonly number: number;
@@ -90,9 +100,15 @@ export interface LateStart {
 /** Local activities of late retries. */
 export interface LateActivities {
   /** `beside`: the study runs, and has asked. Throws a non-retryable `Refused` that says why it is not retried. */
-  prepareLate(study: string, request: RetryLate, beside: boolean): Promise<LateStart>;
+  prepareLate(study: string, seal: string, request: RetryLate, beside: boolean): Promise<LateStart>;
   /** What becomes of a late trial at its rung; null: not decided yet. */
-  lateVerdict(study: string, trial: Trial, round: number, came: EpochNumbers): Promise<LateVerdict | null>;
+  lateVerdict(
+    study: string,
+    identity: SealedIdentity,
+    trial: Trial,
+    round: number,
+    came: EpochNumbers
+  ): Promise<LateVerdict | null>;
   /** Writes what a late retry has come to. */
   recordLate(start: Pick<LateStart, 'identity' | 'number'>, place: LatePlace, retry: LateRetry): Promise<void>;
 }
@@ -115,16 +131,16 @@ export interface FailedTrial {
 /** What is kept of a study beside its record, so that it can be taken up again when its workflows are gone. */
 export interface RecoverActivities {
   /** Keeps what operators have set. `started`: ms since 1970. */
-  noteRun(study: string, identity: StudyIdentity, run: { started: number; control: Control }): Promise<void>;
-  noteFailed(study: string, identity: StudyIdentity, failed: FailedTrial): Promise<void>;
+  noteRun(study: string, identity: SealedIdentity, run: { started: number; control: Control }): Promise<void>;
+  noteFailed(study: string, identity: SealedIdentity, failed: FailedTrial): Promise<void>;
   /** Takes a study up, and fences what is still alive of it; throws a non-retryable `NotRecoverable` that says why not. */
-  recoverStudy(study: string): Promise<TakenUpStudy>;
+  recoverStudy(study: string, seal: string): Promise<TakenUpStudy>;
 }
 
 /** Activities of the orchestrating worker that may take their time. */
 export interface RestoreActivities {
   /** Brings back damaged files of a record from the workflows that wrote them; gives those it could not. */
-  restoreRecord(study: Study, damaged: Digests): Promise<readonly string[]>;
+  restoreRecord(study: Study, identity: SealedIdentity, damaged: Digests): Promise<readonly string[]>;
 }
 
 export interface PredictActivities {

@@ -4,7 +4,7 @@ import type { Json } from '../core/settings.js';
 import type { Study } from '../core/study.js';
 import type { Digests } from './digests.js';
 import type { Control } from './control.js';
-import type { StudyIdentity } from './messages.js';
+import type { SealedIdentity } from './messages.js';
 
 /**
  * A trial that waits for an operator, and how long still; with the curve of the epochs it trained before it failed, after
@@ -47,7 +47,7 @@ export interface DriverState {
 }
 
 export interface StudyState {
-  readonly identity: StudyIdentity;
+  readonly identity: SealedIdentity;
   readonly driver: DriverState;
   readonly control: Control;
   /** Time the deadline counts from, ms. */
@@ -65,4 +65,5 @@ export interface TakenUpStudy {
 export interface Recovery {
   /** Name of the study. */
   readonly recover: string;
+  readonly seal: string;
 }

@@ -1,5 +1,6 @@
 /** What an operator set: handed down from study to rounds and shards by one signal. */
 import { defineSignal, getExternalWorkflowHandle, setHandler, workflowInfo } from '@temporalio/workflow';
+import { settledOf, signalled } from './parse.js';
 
 export interface Control {
   readonly paused: boolean;
@@ -27,7 +28,7 @@ export interface LateTurn {
 export const lateSignal = defineSignal<[LateTurn]>('late');
 
 /** A child to its parent: no more trials are in flight below it than the control with this number said. */
-interface Settled {
+export interface Settled {
   readonly child: string;
   readonly settle: number;
 }
@@ -234,5 +235,5 @@ function answerParent(settle: number): void {
 
 /** Takes the answers of a workflow's children. */
 export function handleSettled(take: (settled: Settled) => void): void {
-  setHandler(settledSignal, take);
+  setHandler(settledSignal, signalled('settled', settledOf, take));
 }

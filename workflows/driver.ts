@@ -52,10 +52,11 @@ import {
   workflowIds,
   type Progress,
   type RetryLate,
-  type StudyIdentity,
+  type SealedIdentity,
   type TrialAnswer,
 } from './messages.js';
 import { historyFull, historyOverflows } from './policies.js';
+import { lateTurnOf, signalled } from './parse.js';
 import { Asker } from './predict.js';
 import { fileNames } from './file-names.js';
 import { drawTrials } from './proposals.js';
@@ -107,7 +108,7 @@ export class Driver {
 
   constructor(
     private readonly study: Study,
-    private readonly identity: StudyIdentity,
+    private readonly identity: SealedIdentity,
     private readonly local: Local,
     control: Control,
     before: DriverState | null,
@@ -128,7 +129,7 @@ export class Driver {
       },
       () => this.pool.busy
     );
-    this.asker = new Asker(study, 'predict', false, local);
+    this.asker = new Asker({ study, identity }, 'predict', false, local);
     this.carried = new Set(before?.open ?? []);
     this.recorded = before?.recorded ?? 0;
     this.lateLost = new Set(before?.lateLost);
@@ -136,7 +137,10 @@ export class Driver {
     for (const { trial, wants } of before?.late ?? []) {
       this.late.set(trial, wants && this.openLate(trial, wants.turn, wants.placed));
     }
-    setHandler(lateSignal, (turn) => this.inTurn(() => this.takeLate(turn)));
+    setHandler(
+      lateSignal,
+      signalled('late', lateTurnOf, (turn) => this.inTurn(() => this.takeLate(turn)))
+    );
     handleSettled((one) => this.inTurn(() => void this.tree.settled(one)));
   }
 
@@ -207,7 +211,7 @@ export class Driver {
     const { trial } = request;
     if (this.late.has(trial)) throw refusal(`trial ${trial} is retried late right now`);
     await this.flush();
-    const start = await this.local.run((all) => all.prepareLate(study.name, request, true));
+    const start = await this.local.run((all) => all.prepareLate(study.name, this.identity.seal, request, true));
     const { bracket } = start.trial;
     try {
       await startChild(everbandLate, {
@@ -454,7 +458,7 @@ export class Driver {
     let trial = this.trials.get(task.trial);
     if (!trial) {
       // It was drawn in an earlier run.
-      [trial] = await this.local.run((all) => all.recall(this.study, group.bracket, [task.index]));
+      [trial] = await this.local.run((all) => all.recall(this.study, this.identity, group.bracket, [task.index]));
       if (!trial) throw new RangeError(`trial ${task.trial} has no configuration`);
       this.trials.set(trial.id, trial);
     }

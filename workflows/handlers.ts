@@ -8,6 +8,7 @@ import {
   type RetryTrial,
   type TrialAnswer,
 } from './messages.js';
+import { dropTrialOf, retryTrialOf } from './parse.js';
 import type { TrialPool } from './trial-pool.js';
 
 const retryTrial = defineUpdate<string, [RetryTrial]>(updateNames.retryTrial);
@@ -25,18 +26,20 @@ export function handleTrialMessages(
   setHandler(trialQuery, trial);
   setHandler(
     retryTrial,
-    ({ trial: id, resetCheckpoint, queue }) => {
+    (request) => {
+      const { trial: id, resetCheckpoint, queue } = retryTrialOf(request);
       void pool.decide(id, { again: true, reset: resetCheckpoint ?? false, queue });
       return `trial ${id} trains again`;
     },
-    { validator: ({ trial: id }) => pool.checkParked(id) }
+    { validator: (request) => pool.checkParked(retryTrialOf(request).trial) }
   );
   setHandler(
     dropTrial,
-    async ({ trial: id }) => {
+    async (request) => {
+      const { trial: id } = dropTrialOf(request);
       await pool.decide(id, { again: false });
       return `trial ${id} is dropped`;
     },
-    { validator: ({ trial: id }) => pool.checkParked(id) }
+    { validator: (request) => pool.checkParked(dropTrialOf(request).trial) }
   );
 }

@@ -24,6 +24,7 @@ import type { PoolState } from './carried.js';
 import { controlSignal, lateSignal, type Control } from './control.js';
 import { Local } from './local.js';
 import { queryNames, workflowIds, type RetryLate } from './messages.js';
+import { begun, controlOf, signalled } from './parse.js';
 import { historyFull, lateSeconds } from './policies.js';
 import { trainingSpec, TrialPool } from './trial-pool.js';
 import { lateDetails } from './web-ui.js';
@@ -32,8 +33,9 @@ export interface LateInput {
   /** Name of the study. */
   readonly study: string;
   readonly request: RetryLate;
-  /** What the study found out that runs; null: it has ended. */
+  /** What the study found out that runs; null: it has ended, and `seal` is its seal. */
   readonly start: LateStart | null;
+  readonly seal?: string;
   /** What an earlier run of this workflow came to; absent at the start. */
   readonly carried?: Carried;
 }
@@ -50,7 +52,11 @@ interface Carried extends Curve {
 const free: Control = { paused: false, stopped: false, parallelism: 1 };
 
 export async function everbandLate(input: LateInput): Promise<LateRetry> {
-  return new LateRun(input).run();
+  return begun(input, ['study', 'request'], (whole: LateInput) => {
+    const { start } = whole;
+    if (start) lateDetails(start, { ...start, rungs: [...start.rungs] }, start.identity.seal);
+    return new LateRun(whole);
+  }).run();
 }
 
 class LateRun {
@@ -70,7 +76,10 @@ class LateRun {
     this.beside = carried?.beside ?? start !== null;
     this.control = carried?.control ?? (this.beside ? { ...free, parallelism: 0 } : free);
     this.turn = carried?.turn ?? 0;
-    setHandler(controlSignal, (control) => this.take(control));
+    setHandler(
+      controlSignal,
+      signalled('control', controlOf, (control) => this.take(control))
+    );
     setHandler(defineQuery<LateRetry | null>(queryNames.late), () => this.start && this.retry);
   }
 
@@ -113,9 +122,9 @@ class LateRun {
   }
 
   private async prepare(): Promise<LateStart> {
-    const { study, request } = this.input;
+    const { study, request, seal = '' } = this.input;
     try {
-      return await this.local.run((all) => all.prepareLate(study, request, false));
+      return await this.local.run((all) => all.prepareLate(study, seal, request, false));
     } catch (error) {
       if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) throw error.cause;
       throw error;
@@ -151,11 +160,11 @@ class LateRun {
   }
 
   /** Waits until the others have come to the rung, while the study runs. */
-  private async verdict({ study, trial }: LateStart, rung: LateRung): Promise<LateVerdict> {
+  private async verdict({ study, identity, trial }: LateStart, rung: LateRung): Promise<LateVerdict> {
     const { round } = rung;
     const came = epochAt(rung, rung.values.length - 1) as EpochNumbers;
     for (let asked = 0; ; asked++) {
-      const became = await this.local.run((all) => all.lateVerdict(study.name, trial, round, came));
+      const became = await this.local.run((all) => all.lateVerdict(study.name, identity, trial, round, came));
       if (became !== null) return became;
       if (historyFull(workflowInfo())) await this.goOn(noEpochs);
       await sleep(lateSeconds(asked) * 1000, { summary: `round ${round} has not closed` });

@@ -179,6 +179,18 @@ export interface StudyIdentity {
   readonly incarnation: number;
 }
 
+/** The same as activities are told it, with the seal of the client that started the study (trust/seal.ts). */
+export interface SealedIdentity extends StudyIdentity {
+  readonly seal: string;
+}
+
+/** Input of the study's workflow. */
+export interface SealedStudy {
+  /** A study file's content or a study, its paths absolute and its variables expanded by the client. */
+  readonly study: unknown;
+  readonly seal: string;
+}
+
 /** A checkpoint of another trial of the study, or an earlier one of the same trial. */
 export interface SegmentSource {
   readonly trial: string;
@@ -187,7 +199,7 @@ export interface SegmentSource {
 
 interface SegmentRequest {
   readonly study: string;
-  readonly identity: StudyIdentity;
+  readonly identity: SealedIdentity;
   readonly trial: Trial;
   readonly metric: string;
   readonly from: number;
@@ -248,6 +260,12 @@ export const failureTypes = {
   moving: 'Moving',
   refused: 'Refused',
   unsupportedSchema: 'UnsupportedSchema',
+  /** What nobody sealed who holds the key. */
+  notSealed: 'NotSealed',
+  /** A worker without the key that seals are looked at with; retried, for another may have it. */
+  noKey: 'NoKey',
+  /** A trainer that the operator of the worker has not allowed, or that asks for a secret which the worker lacks. */
+  notAllowed: 'NotAllowed',
 } as const;
 
 /** Heartbeat details of trainSegment. */

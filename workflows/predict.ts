@@ -7,7 +7,7 @@ import type { PredictionAnswer, PredictionRequest, Solution } from '../core/pred
 import type { Study } from '../core/study.js';
 import type { PredictActivities, Stretch } from './activity-types.js';
 import type { Local } from './local.js';
-import { messageBytes } from './messages.js';
+import { messageBytes, type SealedIdentity } from './messages.js';
 import { predictPolicy, solverPolicy } from './policies.js';
 
 /** Bytes of a loss in JSON, about. */
@@ -22,7 +22,7 @@ export class Asker {
   private asked = 0;
 
   constructor(
-    private readonly study: Study,
+    private readonly asking: { readonly study: Study; readonly identity: SealedIdentity },
     private readonly name: string,
     private readonly often: boolean,
     private readonly local: Local
@@ -38,13 +38,14 @@ export class Asker {
     task: PredictTask,
     known: readonly Stretch[]
   ): Promise<PredictionAnswer | (() => Promise<PredictionAnswer>)> {
+    const { study, identity } = this.asking;
     const { predictor, training, candidates, epochs } = task;
     const bytes = bytesPerLoss * (epochs + 1) * (training.length + candidates.length);
     const elsewhere = elsewhereOf(predictor);
     if (!elsewhere && (this.often || bytes > messageBytes)) {
-      return this.local.run((all) => all.answer(this.study, task, known));
+      return this.local.run((all) => all.answer(study, identity, task, known));
     }
-    const request = await this.local.run((all) => all.question(this.study, task, known));
+    const request = await this.local.run((all) => all.question(study, identity, task, known));
     if (!elsewhere) {
       return () => proxyActivities<PredictActivities>({ ...predictPolicy, activityId: this.id() }).predict(request);
     }
@@ -61,11 +62,11 @@ export class Asker {
       proxyActivities<PredictActivities>({ ...predictPolicy, activityId: `${id}-${step}` });
     let { solved } = request;
     if (!solved) {
-      const problem = await ours('qubo').formulate(this.study.name, request);
+      const problem = await ours('qubo').formulate(this.asking.study.name, request);
       if ('impossible' in problem) return { outcome: 'impossible', reason: problem.impossible };
       try {
         const options = { ...solverPolicy(taskQueue), activityId: `${id}-sample` };
-        solved = await activityOf<typeof problem, Solution>(options, activity)(problem);
+        solved = await activityOf<object, Solution>(options, activity)({ ...problem, ...this.sealed });
       } catch (error) {
         if (!(error instanceof ActivityFailure && error.cause instanceof ApplicationFailure)) throw error;
         return ours('fallback').fallBack(request, error.cause.message);
@@ -79,13 +80,19 @@ export class Asker {
   private async foreign(request: PredictionRequest, { taskQueue, activity }: Elsewhere): Promise<PredictionAnswer> {
     const options = { ...predictPolicy, taskQueue, activityId: this.id() };
     try {
-      return await activityOf<PredictionRequest, PredictionAnswer>(options, activity)(request);
+      return await activityOf<object, PredictionAnswer>(options, activity)({ ...request, ...this.sealed });
     } catch (error) {
       if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) {
         return { outcome: 'impossible', reason: error.cause.message };
       }
       throw error;
     }
+  }
+
+  /** For workers that run what their operators wrote, or spend money: they look at it first. */
+  private get sealed(): { readonly study: string; readonly seal: string } {
+    const { study, identity } = this.asking;
+    return { study: study.name, seal: identity.seal };
   }
 
   /** `b4-r2-predict`, then `b4-r2-predict-2`. */

@@ -4,13 +4,13 @@ import type { ProposeTask } from '../core/engine/work.js';
 import type { Study } from '../core/study.js';
 import { fileNames } from './file-names.js';
 import type { Local } from './local.js';
-import type { StudyIdentity } from './messages.js';
+import type { SealedIdentity } from './messages.js';
 import type { RecordFiles } from './record-files.js';
 import type { TaskBudget } from './task-budget.js';
 
 export interface Drawing {
   readonly study: Study;
-  readonly identity: StudyIdentity;
+  readonly identity: SealedIdentity;
   readonly local: Local;
   readonly files: RecordFiles;
   readonly budget: TaskBudget;

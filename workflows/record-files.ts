@@ -5,7 +5,7 @@ import type { Source } from '../core/trial.js';
 import { digestBlockOf, type Digests } from './digests.js';
 
 import type { Local } from './local.js';
-import { messageBytes, queryNames, type FileAnswer, type FileQuery, type StudyIdentity } from './messages.js';
+import { messageBytes, queryNames, type FileAnswer, type FileQuery, type SealedIdentity } from './messages.js';
 
 export class RecordFiles {
   private readonly texts = new Map<string, string>();
@@ -13,7 +13,7 @@ export class RecordFiles {
 
   constructor(
     private readonly study: string,
-    private readonly identity: StudyIdentity,
+    private readonly identity: SealedIdentity,
     private readonly local: Local,
     before: Digests = {}
   ) {

@@ -21,8 +21,9 @@ import type { PoolState } from './carried.js';
 import { ControlTree, controlSignal, handleSettled, Settling, type Control } from './control.js';
 import { handleTrialMessages } from './handlers.js';
 import { Local } from './local.js';
-import type { StudyIdentity, TrialAnswer } from './messages.js';
+import type { SealedIdentity, TrialAnswer } from './messages.js';
 import { eventsPerSegment, historyBudget, historyFull } from './policies.js';
+import { begun, controlOf, signalled } from './parse.js';
 import { Asker } from './predict.js';
 import { fileNames } from './file-names.js';
 import { drawTrials } from './proposals.js';
@@ -34,7 +35,7 @@ import { roundDetails } from './web-ui.js';
 
 export interface RoundWorkflowInput {
   readonly study: Study;
-  readonly identity: StudyIdentity;
+  readonly identity: SealedIdentity;
   readonly group: Group;
   readonly memory: Memory;
   readonly control: Control;
@@ -64,8 +65,8 @@ type Outcomes = Readonly<Record<string, SegmentOutcome>>;
 const recallBlock = 1000;
 
 export async function everbandRound(input: RoundWorkflowInput): Promise<RoundWorkflowResult> {
-  const round = new RoundRun(input);
-  return round.run();
+  const wanted = ['study', 'identity', 'group', 'memory', 'control'];
+  return begun(input, wanted, (whole: RoundWorkflowInput) => new RoundRun(whole)).run();
 }
 
 class RoundRun {
@@ -103,17 +104,20 @@ class RoundRun {
       () => this.pool.busy
     );
     const settling = new Settling(control, () => this.tree.bound);
-    setHandler(controlSignal, (next) => {
-      this.tree.set(next);
-      settling.take(next);
-    });
+    setHandler(
+      controlSignal,
+      signalled('control', controlOf, (next) => {
+        this.tree.set(next);
+        settling.take(next);
+      })
+    );
     handleSettled((one) => {
       if (this.tree.settled(one)) this.tree.balance();
       settling.look();
     });
     settling.look();
     this.shards = new ShardStarter(study, identity, group, this.tree, this.budget, () => settling.look());
-    this.asker = new Asker(study, `${group.id}-predict`, pruner.onePerRound === true, this.local);
+    this.asker = new Asker({ study, identity }, `${group.id}-predict`, pruner.onePerRound === true, this.local);
     handleTrialMessages(
       this.pool,
       () => {
@@ -122,15 +126,15 @@ class RoundRun {
       },
       (id) => this.answerOf(id)
     );
+    this.show();
   }
 
   async run(): Promise<RoundWorkflowResult> {
     const { study, group, carried } = this.input;
     const { machine } = this;
-    this.show();
     if (!group.draws || carried) await this.recall();
     if (this.input.identity.incarnation > 0) {
-      const failed = await this.local.run((all) => all.failedIn(study.name, group.bracket, group.round));
+      const failed = await this.local.run((all) => all.failedIn(study.name, this.input.identity, group.bracket, group.round));
       for (const { trial, from, outcome } of failed) this.failed.set(`${trial} ${from}`, outcome);
     }
     const known = [...(carried?.told ?? [])];
@@ -223,7 +227,7 @@ class RoundRun {
       const indexes = group.members.slice(first, first + recallBlock);
       const trials = await this.local.run((all) => {
         if (first === 0 && !group.draws) return all.enterRound(study, identity, group, indexes);
-        return all.recall(study, group.bracket, indexes);
+        return all.recall(study, identity, group.bracket, indexes);
       });
       for (const trial of trials) this.trials.set(trial.id, trial);
       first += trials.length;

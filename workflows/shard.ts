@@ -4,12 +4,13 @@ import type { SegmentOutcome } from '../core/trial.js';
 import type { PoolState } from './carried.js';
 import { controlSignal, Settling, type Control } from './control.js';
 import { handleTrialMessages } from './handlers.js';
-import type { StudyIdentity } from './messages.js';
+import type { SealedIdentity } from './messages.js';
+import { begun, controlOf, signalled } from './parse.js';
 import { TrialPool, type RoundSpan, type TrainingJob, type TrainingSpec } from './trial-pool.js';
 
 export interface ShardInput {
   readonly spec: TrainingSpec;
-  readonly identity: StudyIdentity;
+  readonly identity: SealedIdentity;
   readonly round: RoundSpan;
   readonly jobs: readonly TrainingJob[];
   readonly control: Control;
@@ -22,15 +23,26 @@ export interface ShardInput {
 }
 
 export async function everbandShard(input: ShardInput): Promise<readonly SegmentOutcome[]> {
+  const whole = begun(input, ['spec', 'identity', 'round', 'jobs', 'control'], (given: ShardInput) => {
+    for (const job of given.jobs) TrialPool.check(given.spec, given.round, job);
+    return given;
+  });
+  return trainShard(whole);
+}
+
+async function trainShard(input: ShardInput): Promise<readonly SegmentOutcome[]> {
   const { spec, identity, round, jobs, carried } = input;
   let { control } = input;
   const pool = new TrialPool(spec, identity, control, carried?.pool, { given: () => settling.look() });
   const settling = new Settling(control, () => pool.busy);
-  setHandler(controlSignal, (next) => {
-    control = next;
-    pool.apply(next);
-    settling.take(next);
-  });
+  setHandler(
+    controlSignal,
+    signalled('control', controlOf, (next) => {
+      control = next;
+      pool.apply(next);
+      settling.take(next);
+    })
+  );
   settling.look();
   handleTrialMessages(pool, () => pool.progress());
   const outcomes = await Promise.all(

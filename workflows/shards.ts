@@ -6,7 +6,7 @@ import { namedMetrics } from '../core/metrics.js';
 import type { SegmentOutcome } from '../core/trial.js';
 import { startGroup } from './children.js';
 import type { Control, ControlTree } from './control.js';
-import { messageBytes, workflowIds, type StudyIdentity } from './messages.js';
+import { messageBytes, workflowIds, type SealedIdentity } from './messages.js';
 import { eventsPerSegment, historyBudget } from './policies.js';
 import { everbandShard, type ShardInput } from './shard.js';
 import type { TaskBudget } from './task-budget.js';
@@ -34,7 +34,7 @@ export class ShardStarter {
 
   constructor(
     private readonly study: Study,
-    private readonly identity: StudyIdentity,
+    private readonly identity: SealedIdentity,
     private readonly group: Group,
     private readonly tree: ControlTree,
     private readonly budget: TaskBudget,

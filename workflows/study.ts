@@ -29,18 +29,20 @@ import {
   updateNames,
   type RetryLate,
   type SetParallelism,
-  type StudyIdentity,
+  type SealedIdentity,
+  type SealedStudy,
   type StudyPhase,
   type StudyStatus,
 } from './messages.js';
+import { begun, retryLateOf } from './parse.js';
 import { restorePolicy, troubleSeconds } from './policies.js';
 import { lateAnswer, searchAttributesOf, studyDetails } from './web-ui.js';
 
 const { restoreRecord, noteRun, recoverStudy } = proxyActivities<RestoreActivities & RecoverActivities>(restorePolicy);
 
 /**
- * `input` is a study file's content or a study; anything else fails at once with `InvalidStudy`. Or it names a study that
- * is to be taken up from its record; `NotRecoverable` says why it cannot be.
+ * `input` is a sealed study (messages.ts); anything else fails at once with `InvalidStudy` or `NotSealed`. Or it names a
+ * study that is to be taken up from its record; `NotRecoverable` says why it cannot be. `carried` comes from an earlier run.
  */
 export async function everbandStudy(input: unknown, carried?: StudyState): Promise<StudyResult> {
   return new StudyWorkflow().run(input, carried);
@@ -64,12 +66,16 @@ class StudyWorkflow {
 
   async run(input: unknown, carried?: StudyState): Promise<StudyResult> {
     const { study, state } = await this.begin(input, carried);
-    const identity = state?.identity ?? this.identity;
+    const identity = state?.identity ?? this.identityOf(input);
     this.study = study;
     this.started = state?.started ?? this.started;
     this.deadlinePassed = state?.deadlinePassed ?? false;
     const control = state?.control ?? { paused: false, stopped: false, parallelism: study.parallelism };
-    const driver = new Driver(study, identity, this.local, control, state?.driver ?? null, () => this.show());
+    const driver = begun(
+      state ?? { driver: null, identity, control },
+      ['driver', 'identity', 'control'],
+      () => new Driver(study, identity, this.local, control, state?.driver ?? null, () => this.show())
+    );
     this.driver = driver;
     handleTrialMessages(
       driver.messages,
@@ -96,8 +102,9 @@ class StudyWorkflow {
     return this.result;
   }
 
-  private get identity(): StudyIdentity {
-    return { id: workflowInfo().firstExecutionRunId, incarnation: 0 };
+  private identityOf(input: unknown): SealedIdentity {
+    const { seal } = (input ?? {}) as Partial<SealedStudy>;
+    return { id: workflowInfo().firstExecutionRunId, incarnation: 0, seal: seal as string };
   }
 
   /** The study and what it came to before: nothing, in an earlier run, or before its workflows were lost. */
@@ -105,12 +112,13 @@ class StudyWorkflow {
     input: unknown,
     carried: StudyState | undefined
   ): Promise<{ readonly study: Study; readonly state?: StudyState }> {
-    if (carried) return { study: input as Study, state: carried };
+    if (carried !== undefined) return { study: carriedStudy(input), state: carried };
     const name = recoveryOf(input);
+    const identity = this.identityOf(input);
     try {
-      if (name !== null) return await recoverStudy(name);
-      const { identity, started } = this;
-      return { study: await this.local.run((all) => all.prepareStudy(input, identity, started)) };
+      if (name !== null) return await recoverStudy(name, identity.seal);
+      const { study } = (input ?? {}) as Partial<SealedStudy>;
+      return { study: await this.local.run((all) => all.prepareStudy(study, identity, this.started)) };
     } catch (error) {
       // The failure itself, not wrapped, so that the Web UI shows the broken rule first.
       if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) throw error.cause;
@@ -121,14 +129,14 @@ class StudyWorkflow {
   /** The result comes out of a record whose every file is what the workflows wrote; what is not is brought back. */
   private async conclude(
     study: Study,
-    identity: StudyIdentity,
+    identity: SealedIdentity,
     ended: Ended,
     { digests }: Driver
   ): Promise<StudyResult> {
     for (;;) {
       const written = await this.local.run((all) => all.recordStudy(study, identity, ended, digests));
       if (!('damaged' in written)) return written;
-      const lost = await restoreRecord(study, written.damaged);
+      const lost = await restoreRecord(study, identity, written.damaged);
       if (lost.length === 0) continue;
       this.local.say(
         `the record lacks ${lost.join(', ')}, which no workflow has any more: put back a copy, ` +
@@ -191,7 +199,7 @@ class StudyWorkflow {
   }
 
   /** Updates of a live study; a refused one costs no event. */
-  private handleOperators(driver: Driver, identity: StudyIdentity): void {
+  private handleOperators(driver: Driver, identity: SealedIdentity): void {
     const { tree } = driver;
     const set = (change: Partial<Control>) => tree.set({ ...tree.current, ...change });
     /** Kept before it is confirmed, one after the other: a recovery begins with what operators have set. */
@@ -261,23 +269,29 @@ class StudyWorkflow {
     );
     setHandler(
       defineUpdate<string, [RetryLate]>(updateNames.retryLate),
-      async ({ trial, reset, queue }) => {
-        const { goesOn } = await driver.retryLate({ trial, reset, queue });
-        return lateAnswer((this.study as Study).name, trial, goesOn);
+      async (request) => {
+        const late = retryLateOf(request);
+        const { goesOn } = await driver.retryLate(late);
+        return lateAnswer((this.study as Study).name, late.trial, goesOn);
       },
       {
         validator: (request) => {
           alive();
-          const { trial, reset, queue } = (request ?? {}) as Partial<Record<keyof RetryLate, unknown>>;
-          const sound = typeof trial === 'string' && typeof reset === 'boolean';
-          if (!sound || !(queue === null || typeof queue === 'string')) {
-            throw refuse('a late retry names a trial, says whether it is to be reset, and a queue or null');
-          }
+          const { trial } = retryLateOf(request);
           if (driver.lateTrials.includes(trial)) throw refuse(`trial ${trial} is retried late right now`);
         },
       }
     );
   }
+}
+
+/** The study of an earlier run: only a run that goes on with one was checked before. */
+function carriedStudy(input: unknown): Study {
+  const goesOn = workflowInfo().continuedFromExecutionRunId !== undefined;
+  return begun(goesOn ? input : null, ['name', 'scheduler', 'trainer', 'training', 'limits'], (study: Study) => {
+    planOf(study).table();
+    return study;
+  });
 }
 
 /** The name of the study that is to be taken up; null for a study that begins. */

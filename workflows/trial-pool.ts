@@ -23,7 +23,7 @@ import type { Control } from './control.js';
 import { historyFull, historyOverflows, restorePolicy, trainPolicy } from './policies.js';
 import { TaskBudget } from './task-budget.js';
 import type {
-  StudyIdentity,
+  SealedIdentity,
   ParkedTrial,
   Progress,
   SegmentSource,
@@ -125,7 +125,7 @@ export class TrialPool {
 
   constructor(
     private readonly spec: TrainingSpec,
-    private readonly identity: StudyIdentity,
+    private readonly identity: SealedIdentity,
     private control: Control,
     before: PoolState = { parked: {}, resets: {} },
     private readonly options: PoolOptions = {}
@@ -139,6 +139,13 @@ export class TrialPool {
       this.cancelled = true;
       this.admit();
     });
+  }
+
+  /** @throws Error for what could not be trained, whoever asked for it */
+  static check(spec: TrainingSpec, round: RoundSpan, { trial, from, to }: TrainingJob): void {
+    const counts = [from, to, round.round, trial.index].every((one) => Number.isSafeInteger(one) && one >= 0);
+    if (!counts || !trial.id.startsWith(trial.bracket)) throw new RangeError('has a trial that is none');
+    trainPolicy(spec, to - from);
   }
 
   /** For the next run, once everything is suspended. */
@@ -337,6 +344,8 @@ export class TrialPool {
         if (this.interrupted.has(scope)) return { outcome: 'interrupted' };
         throw error;
       }
+      // Nobody's trial has failed: whoever made this study had no right to.
+      if (failureType(error) === failureTypes.notSealed) throw error;
       return { outcome: 'error', reason: reasonOf(error), ...curveIn(error, metrics) };
     } finally {
       this.running.delete(trial.id);
@@ -454,6 +463,11 @@ function curveIn(error: unknown, names: readonly string[]): Curve {
 function trainerFailure(error: unknown): ApplicationFailure | null {
   const cause = causeOf(error);
   return cause instanceof ApplicationFailure && cause.type === failureTypes.trialFailed ? cause : null;
+}
+
+function failureType(error: unknown): string | null {
+  const cause = causeOf(error);
+  return cause instanceof ApplicationFailure ? (cause.type ?? null) : null;
 }
 
 function causeOf(error: unknown): unknown {

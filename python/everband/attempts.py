@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence
 
 from .canonical import canonical_json
-from .files import read_json, write_whole
+from .files import read_json, within, write_whole
 from .identity import Identity
 
 
@@ -43,11 +43,11 @@ class Attempt(Folder):
 
 
 def study_folder(state_dir: Path, study: str) -> Path:
-    return state_dir / "studies" / study
+    return within(state_dir, "studies", study)
 
 
 def checkpoint_folder(state_dir: Path, study: str, trial: str) -> Path:
-    return study_folder(state_dir, study) / "checkpoints" / trial
+    return within(study_folder(state_dir, study), "checkpoints", trial)
 
 
 def study_digest(identity: Identity) -> str:

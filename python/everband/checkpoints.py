@@ -46,8 +46,9 @@ class Scope(Place):
     @staticmethod
     def of(state_dir: Path, segment: Mapping[str, Any]) -> Scope:
         trial = segment["trial"]
+        identity = {key: segment["identity"][key] for key in ("id", "incarnation")}
         return Scope(
-            **{"state_dir": state_dir, "study": segment["study"], "identity": segment["identity"]},
+            **{"state_dir": state_dir, "study": segment["study"], "identity": identity},
             **{"trial": trial["id"], "start": segment["from"]},
             config_hash=config_hash_of(trial["config"], trial["seed"], segment["metric"], segment.get("metrics", ())),
             **{"source": segment.get("source"), "reset": segment.get("reset")},

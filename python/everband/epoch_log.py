@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
+from .files import within
+
 _NAMES = 64
 _CHARACTERS = 64
 _BYTES = 8192
@@ -46,7 +48,7 @@ def format_epoch_line(line: Mapping[str, Any]) -> str:
 
 
 def epoch_file(folder: Path, trial: str) -> Path:
-    return folder / "epochs" / f"{trial}.jsonl"
+    return within(folder, "epochs", f"{trial}.jsonl")
 
 
 def append_epochs(file: Path, lines: list[str]) -> None:

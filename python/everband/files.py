@@ -5,11 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import uuid
 from pathlib import Path
 from typing import Any, Iterable, Optional
+
+
+class PlaceError(Exception):
+    """A name that cannot be one, or a place that leads out of the folder it belongs to."""
+
+
+def within(root: Path, *names: str) -> Path:
+    """The place `names` below `root`, which may itself be a symbolic link (trust/places.ts).
+
+    Raises PlaceError for a name that is none, and where one of the folders is a link.
+    """
+    place = root
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", name):
+            raise PlaceError(f"{name!r} cannot be the name of a file or folder")
+        place = place / name
+        if place.is_symlink():
+            raise PlaceError(
+                f"{place} is a symbolic link, and what Everband writes and removes is below {root} itself. Fix: put a folder "
+                "in its place, or set EVERBAND_HOME to the folder that all of it is to be in"
+            )
+    return place
 
 
 def describe_files(root: Path, name: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from .attempts import checkpoint_folder, read_attempts, study_digest, study_folder
-from .files import copy_files, files_are_intact, read_json, remove, write_whole
+from .files import copy_files, files_are_intact, read_json, remove, within, write_whole
 from .identity import Identity
 
 
@@ -71,4 +71,5 @@ def find_checkpoint(place: Place, trial: str, epoch: int) -> Optional[Mapping[st
 
 
 def _held_folder(place: Place, trial: str, epoch: int) -> Path:
-    return study_folder(place.state_dir, place.study) / "held" / trial / f"e{epoch}-{study_digest(place.identity)}"
+    folder = f"e{epoch}-{study_digest(place.identity)}"
+    return within(study_folder(place.state_dir, place.study), "held", trial, folder)

@@ -19,12 +19,15 @@ Needs the package `temporalio`.
 from __future__ import annotations
 
 import math
+import os
 import traceback
-from typing import Any, Callable, Mapping, Optional
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional, Union
 
 from temporalio import activity
 
 from .polling import poll
+from .seal import require_seal
 
 Predict = Callable[[dict[str, Any]], Mapping[str, Any]]
 """Answers `{"outcome": "predicted", "losses": [...]}`, one loss per candidate, with a `deviation` (the standard
@@ -32,15 +35,22 @@ deviation of the residuals of cross-validation) where the request asks for it; o
 "..."}`, and then nobody is stopped."""
 
 
-def create_activity(predict: Predict, name: str = "predict") -> Callable[[Any], Any]:
+def create_activity(
+    predict: Predict, name: str = "predict", state_dir: Union[str, Path, None] = None
+) -> Callable[[Any], Any]:
     """The activity, for a worker of your own; synchronous, so that worker needs an `activity_executor`.
+
+    Only what a study asks that was sealed with this worker's key is answered; see `run` for `state_dir`.
 
     An exception, a missing or surplus loss and a value that is not finite become `impossible`: asking again would give
     the same, and a predictor must not hold up a study.
     """
 
+    root = Path(state_dir or os.environ.get("EVERBAND_HOME") or ".everband").resolve()
+
     @activity.defn(name=name, no_thread_cancel_exception=True)
     def answer(request: Any) -> Any:
+        require_asked(root, request)
         try:
             return _checked(predict(request), request)
         except Exception as error:
@@ -58,13 +68,24 @@ def run(
     namespace: Optional[str] = None,
     name: str = "predict",
     slots: int = 1,
+    state_dir: Union[str, Path, None] = None,
 ) -> None:
     """Polls `task_queue` and predicts until the process is told to end; `slots` requests at a time.
 
-    The server is the one Temporal's environment variables and profile name, or `address`.
+    The server is the one Temporal's environment variables and profile name, or `address`. `state_dir` is Everband's folder,
+    by default what EVERBAND_HOME names or `.everband`: it holds the key by which sealed studies are told, unless
+    EVERBAND_KEY_FILE names another.
     """
 
-    poll(create_activity(predict, name), task_queue=task_queue, slots=slots, address=address, namespace=namespace)
+    poll(create_activity(predict, name, state_dir), task_queue=task_queue, slots=slots, address=address, namespace=namespace)
+
+
+def require_asked(root: Path, request: Any) -> None:
+    """Raises ApplicationError unless a sealed study asks this very activity."""
+    info = activity.info()
+    known = request if isinstance(request, dict) else {}
+    asked = {"taskQueue": info.task_queue, "activity": info.activity_type}
+    require_seal(root, known.get("study"), known.get("seal"), predictor=asked)
 
 
 def _checked(answer: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import collections
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,14 @@ LIFELINE = "EVERBAND_LIFELINE"
 _KILL_SECONDS = 5.0
 
 
+#: What the worker itself needs to connect and to tell sealed studies by: no trainer has it.
+_OURS = re.compile(r"TEMPORAL_.*(KEY|CERT|METADATA|AUTH).*|EVERBAND_(KEY|CODEC|SECRET).*")
+
+
+def _theirs() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not _OURS.fullmatch(name)}
+
+
 class TrainerProcess:
     """A process that goes through `everband.requests()`, in a group of its own, which ends with it."""
 
@@ -33,7 +42,7 @@ class TrainerProcess:
         try:
             self._process = subprocess.Popen(
                 command,
-                **{"cwd": cwd, "env": {**os.environ, LIFELINE: str(ours)}, "pass_fds": [ours]},
+                **{"cwd": cwd, "env": {**_theirs(), LIFELINE: str(ours)}, "pass_fds": [ours]},
                 **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE},
                 **{"start_new_session": True, "text": True, "encoding": "utf-8", "errors": "replace"},
             )

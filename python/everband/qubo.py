@@ -12,8 +12,10 @@ import argparse
 import base64
 import functools
 import math
+import os
 import sys
-from typing import Any, Callable, Mapping, Optional
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional, Union
 
 import dimod
 import numpy
@@ -27,6 +29,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, Ca
 from .beat import Beat
 from .chips import Chip, Gone, MockChip, Qpu, SolverFailed, qpu_settings, redacted
 from .polling import poll
+from .predictor import require_asked
 from .schema import check_version
 
 Chains = dict[int, tuple[int, ...]]
@@ -35,13 +38,20 @@ Chains = dict[int, tuple[int, ...]]
 _UNKNOWN_TIMING = (0.05, 0.001)
 
 
-def create_activity(make_chip: Optional[Callable[[], Chip]]) -> Callable[[Any], Any]:
-    """The activity `sampleQubo`, synchronous; without a chip it samples with Ocean's simulated annealing."""
+def create_activity(
+    make_chip: Optional[Callable[[], Chip]], state_dir: Union[str, Path, None] = None
+) -> Callable[[Any], Any]:
+    """The activity `sampleQubo`, synchronous; without a chip it samples with Ocean's simulated annealing.
+
+    Only a study that was sealed with this worker's key may spend its time; `state_dir` as in `everband.predictor.run`.
+    """
+    root = Path(state_dir or os.environ.get("EVERBAND_HOME") or ".everband").resolve()
     # Kept: connecting and finding chains take seconds. A chip that could not be had is tried again.
     chip = functools.cache(make_chip) if make_chip else None
 
     @activity.defn(name="sampleQubo", no_thread_cancel_exception=True)
     def sample_qubo(request: Any) -> Any:
+        require_asked(root, request)
         check_version(request, 1)
         details = activity.info().heartbeat_details
         with Beat(details[0] if details else {"problem": None}) as beat:

@@ -34,12 +34,14 @@ from .attempts import study_folder
 from .beat import Beat
 from .checkpoints import Claim, Known, Scope, TooManyLosses, read_known
 from .epoch_log import EpochBound, other_numbers
+from .files import PlaceError
 from .held import CheckpointError, hold_checkpoint
 from .identity import Fenced, enter_study
 from .polling import poll
 from .processes import LIFELINE, TrainerProcess, Trainers, end_with_worker
 from .request import Request
 from .schema import check_segment
+from .seal import require_seal
 
 Train = Callable[[Request], Any]
 
@@ -99,6 +101,7 @@ def create_activity(trainers: Trainers, state_dir: Union[str, Path], name: str =
     @activity.defn(name=name, no_thread_cancel_exception=True)
     def train_segment(segment: Any) -> Any:
         check_segment(segment)
+        require_seal(root, segment["study"], segment["identity"].get("seal"), trainer=segment["trainer"])
         with Beat({"trial": segment["trial"]["id"], "epoch": segment["from"], "value": None}) as beat:
             try:
                 return _train_segment(segment, Scope.of(root, segment), beat, trainers)
@@ -106,6 +109,8 @@ def create_activity(trainers: Trainers, state_dir: Union[str, Path], name: str =
                 raise _trial_failed(f"trial {segment['trial']['id']} {error}") from None
             except CheckpointError as error:
                 raise _trial_failed(str(error)) from None
+            except PlaceError as error:
+                raise ApplicationError(str(error), type="InvalidStudy", non_retryable=True) from None
             except Fenced as error:
                 # The server may ask again: should this have been the attempt that counts, it gets a new claim.
                 raise ApplicationError(str(error), type="Fenced") from None

@@ -48,6 +48,7 @@ for request in everband.requests():
 
 
 ONE = {"id": "one", "incarnation": 0}
+TRAINER_OF = {"type": "activity", "taskQueue": "q", "activity": "trainSegment", "settings": None}
 STUDY = Path("state", "studies", "s")
 FIRST = STUDY / "checkpoints" / "t" / "a1-7692c3ad3540.0"
 
@@ -55,10 +56,11 @@ FIRST = STUDY / "checkpoints" / "t" / "a1-7692c3ad3540.0"
 def segment(config=None, start=0, to=3, training=None, **more):
     trial = {"id": "t", "bracket": "b0", "index": 0, "globalIndex": 0, "config": config or {}, "seed": 1}
     return {
-        **{"schemaVersion": 2, "identity": ONE, "study": "s", "trial": trial, "metric": "loss", "from": start, "to": to},
+        **{"schemaVersion": 2, "study": "s", "trial": trial, "metric": "loss", "from": start, "to": to},
         **{"training": {"maxLosses": 3, "epochTimeoutSeconds": 60, "graceSeconds": 5, **(training or {})}},
-        **{"trainer": {"type": "activity", "taskQueue": "q", "activity": "trainSegment", "settings": None}},
+        **{"trainer": TRAINER_OF},
         **more,
+        "identity": {**more.get("identity", ONE), "seal": seal("s", TRAINER_OF)},
     }
 
 

@@ -12,6 +12,7 @@ import { runDemo } from '../demo.js';
 import { CliError } from '../../cluster/errors.js';
 import { planTable } from '../plan-table.js';
 import { missingPollers } from '../pollers.js';
+import { passedOn } from '../../trust/environment.js';
 import { exampleStudy, exampleTrainer, examplePython } from '../templates.js';
 import { exitCodeOf, leaveOnInterrupt, watch, watchUnlessFailing } from '../watch.js';
 import { examples, positive, print, studyName, type Json } from './arguments.js';
@@ -25,7 +26,7 @@ export function addRunCommands(program: Command): void {
       .option('--json', 'the study with every default filled in, as JSON')
       .action(async (file: string, options: Json) => {
         const study = await checkStudy(file);
-        print(options, study, `${file}: study ${study.name} is fine`);
+        print(options, study, [`${file}: study ${study.name} is fine`, ...trainerLines(study)].join('\n'));
       }),
     'everband validate study.yaml'
   );
@@ -135,6 +136,18 @@ export function addRunCommands(program: Command): void {
   );
 }
 
+/** What a trainer gets to see here, which is what it would on a worker with this environment. */
+function trainerLines({ trainer }: Study): string[] {
+  if (trainer.type !== 'command' && trainer.type !== 'module') return [];
+  const set = trainer.type === 'command' ? Object.entries(trainer.env) : [];
+  const names = set.map(([name, value]) => (typeof value === 'string' ? name : `${name} (the secret ${value.secret})`));
+  return [
+    `its trainer gets of a worker's environment, as far as this one goes: ${passedOn(process.env).join(', ')}`,
+    ...(names.length > 0 ? [`set by the study: ${names.join(', ')}`] : []),
+    'everything else stays with the worker, unless `everband worker --pass-env NAME` passes it on',
+  ];
+}
+
 interface StartOptions extends Json {
   readonly wait?: boolean;
   readonly name?: string;
@@ -147,7 +160,9 @@ async function begin(file: string | undefined, options: StartOptions): Promise<{
   if (options.recover === undefined) {
     if (file === undefined) throw new CliError('there is no study file. Fix: `everband start <study-file>`.', 2);
     const study: Study = { ...(await checkStudy(file)), ...(options.name ? { name: options.name } : {}) };
-    return { study: await startStudy(study), says: 'started' };
+    // Beside what programs read from standard output.
+    const say = (line: string) => (options.json ? console.error(line) : console.log(line));
+    return { study: await startStudy(study, say), says: 'started' };
   }
   if (file !== undefined || options.name !== undefined) {
     throw new CliError('a study is recovered as it was: leave out the study file and --name.', 2);

@@ -8,6 +8,8 @@ import { CliError } from '../../cluster/errors.js';
 import { namedCluster } from '../../cluster/named.js';
 import { serverInfo, startServer, stopServer, type ServerInfo } from '../../cluster/server.js';
 import { stateDir } from '../../cluster/state.js';
+import { neverPassed } from '../../trust/environment.js';
+import { allowNamed } from '../trusting.js';
 import { examples, print, queueName, wholeNumber, type Json } from './arguments.js';
 
 const roles = Object.keys(taskQueues) as Role[];
@@ -60,7 +62,15 @@ export function addServeCommands(program: Command): void {
       .option('--slots <n>', 'trials it trains at once (default: cores, or one per GPU)', wholeNumber)
       .option('--gpus <list>', 'CUDA indices, one per slot, e.g. 0,1')
       .option('--queue <name>', 'train only what `everband retry --queue` puts there', queueName)
-      .action(async (given: string[], options: { slots?: number; gpus?: string; queue?: string }) => {
+      .option(
+        '--allow <trainer>',
+        'what it may run, kept in the state folder: a study file, a trainer module, or a program with its script; may be repeated',
+        several,
+        []
+      )
+      .option('--allow-env <name>', 'what studies may set for it although it loads code, e.g. PYTHONPATH', several, [])
+      .option('--pass-env <name>', 'what its trainers get of its environment beside the usual', several, [])
+      .action(async (given: string[], options: WorkerOptions) => {
         const wrong = given.filter((role) => !roles.includes(role as Role));
         if (wrong.length > 0)
           throw new CliError(`there is no role ${wrong.join(' or ')}; the roles are ${roles.join(', ')}`, 2);
@@ -69,6 +79,12 @@ export function addServeCommands(program: Command): void {
         const own = given.length > 0 ? (given as Role[]) : roles;
         if (options.queue !== undefined && !(own.length === 1 && own[0] === 'train'))
           throw new CliError('--queue is for a worker that only trains: everband worker train --queue big-gpu', 2);
+        const never = options.passEnv.find(neverPassed);
+        if (never !== undefined)
+          throw new CliError(`--pass-env ${never}: what is Temporal's or Everband's own never reaches a trainer`, 2);
+        if (options.allowEnv.length > 0 && options.allow.length === 0)
+          throw new CliError('--allow-env belongs to a trainer: give --allow with it', 2);
+        for (const line of await allowNamed(options.allow, options.allowEnv)) console.log(line);
         // Says in one line what is wrong with the connection, which a worker does not.
         await withClient(() => Promise.resolve());
         const { runWorker } = await import('../../workers/main.js');
@@ -77,6 +93,7 @@ export function addServeCommands(program: Command): void {
           slots: options.slots,
           gpus,
           queue: options.queue,
+          passEnv: options.passEnv,
           onReady: () => console.log(`worker ready: ${own.join(', ')}`),
         });
       }),
@@ -84,6 +101,8 @@ export function addServeCommands(program: Command): void {
     'everband worker train --slots 4',
     'everband worker train --gpus 0,1',
     'everband worker train --queue big-gpu',
+    "everband worker train --allow study.yaml --allow 'python3 train.py'",
+    'everband worker train --pass-env WANDB_API_KEY',
     'everband worker orchestrate predict'
   );
 
@@ -99,6 +118,20 @@ export function addServeCommands(program: Command): void {
       }),
     'everband doctor'
   );
+}
+
+interface WorkerOptions {
+  readonly slots?: number;
+  readonly gpus?: string;
+  readonly queue?: string;
+  readonly allow: readonly string[];
+  readonly allowEnv: readonly string[];
+  readonly passEnv: readonly string[];
+}
+
+/** An option that may be given again and again. */
+function several(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text];
 }
 
 /** The server that TEMPORAL_* or a profile names, unless it is the embedded one of this state folder. */

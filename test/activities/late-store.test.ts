@@ -6,6 +6,7 @@ import { createLateActivities } from '../../activities/late.js';
 import { readLate, readLates } from '../../activities/late-store.js';
 import { createRecoverActivities } from '../../activities/recover.js';
 import { canonicalJson, digestOf } from '../../core/record.js';
+import { sealedFor } from '../trusted.js';
 
 const stateDir = mkdtempSync(path.join(os.tmpdir(), 'everband-late-'));
 after(() => rmSync(stateDir, { recursive: true, force: true }));
@@ -65,22 +66,24 @@ describe('the file of a late retry', () => {
 
 describe('names that become those of folders', () => {
   const outside = ['../../x', '/etc/x', '', 'a\0b', '..', 'a/b'];
+  const nobody = { type: 'activity', taskQueue: 'none', activity: 'train', settings: null } as const;
+  const sealed = (study: string) => sealedFor(stateDir, study, { id: 'one', incarnation: 0 }, nobody).seal;
   const refused = (name: string) => ({
-    message: new RegExp(`^${JSON.stringify(name).replace(/[.\\/]/g, '\\$&')} cannot be (a|the) name`),
+    message: new RegExp(`^${JSON.stringify(name).replace(/[.\\/]/g, '\\$&')} cannot be a name`),
   });
 
   for (const name of outside) {
     it(`are never ${JSON.stringify(name)}, for a late retry`, async () => {
       const { prepareLate } = createLateActivities(stateDir);
       const ask = { reset: false, queue: null };
-      await assert.rejects(prepareLate(name, { trial: 'b2-t000', ...ask }, false), refused(name));
-      await assert.rejects(prepareLate('one', { trial: name, ...ask }, false), refused(name));
+      await assert.rejects(prepareLate(name, sealed(name), { trial: 'b2-t000', ...ask }, false), refused(name));
+      await assert.rejects(prepareLate('one', sealed('one'), { trial: name, ...ask }, false), refused(name));
     });
 
     it(`are never ${JSON.stringify(name)}, for a recovery`, async () => {
       const place = { address: '127.0.0.1:1', namespace: 'default' };
       const { recoverStudy } = createRecoverActivities(stateDir, { ...place, runsAt: () => Promise.resolve(false) });
-      await assert.rejects(recoverStudy(name), refused(name));
+      await assert.rejects(recoverStudy(name, sealed(name)), refused(name));
     });
   }
 });

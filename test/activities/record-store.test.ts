@@ -14,6 +14,7 @@ import { studyFolder } from '../../trainers/identity.js';
 import { fileNames } from '../../workflows/file-names.js';
 import type { RecordPart } from '../../workflows/messages.js';
 import { studyOf } from '../harness.js';
+import { sealedFor } from '../trusted.js';
 
 describe('the record of a study whose trials come to rungs one by one', () => {
   const stateDir = mkdtempSync(path.join(os.tmpdir(), 'everband-record-'));
@@ -81,7 +82,7 @@ describe('the end of a study', () => {
     const server = { address: '127.0.0.1:7233', namespace: 'default' };
     const nobody = new Client({ connection: Connection.lazy() });
     const records = createRecordActivities(stateDir, new Restorer(stateDir, nobody), server);
-    const identity = { id: 'one', incarnation: 0 };
+    const identity = sealedFor(stateDir, study.name, { id: 'one', incarnation: 0 }, study.trainer);
     await records.prepareStudy(study, identity, Date.now());
     const proposal = await records.propose(study, identity, { bracket: 'b0', offset: 0, count: 1 });
     const [trial] = proposal.trials;

@@ -12,12 +12,28 @@ import { removeCheckpoints } from '../../trainers/checkpoints.js';
 import { readEpochs } from '../../trainers/epoch-log.js';
 import { releaseCheckpoint } from '../../trainers/held.js';
 import type { Config, Trainer } from '../../core/study.js';
-import type { TrainHeartbeat, TrainSegmentInput, TrainSegmentResult } from '../../workflows/messages.js';
+import type {
+  StudyIdentity,
+  TrainHeartbeat,
+  TrainSegmentInput,
+  TrainSegmentResult,
+} from '../../workflows/messages.js';
+import { allowTrainer, sealedFor } from '../trusted.js';
 
 type Segment = Extract<TrainSegmentInput, { schemaVersion: 2 }>;
 
 const a1 = 'a1-7692c3ad3540.0';
 const one = { id: 'one', incarnation: 0 };
+
+/** A segment whose identity is sealed here. */
+type Asked = Partial<Omit<Segment, 'identity'>> & { readonly identity?: StudyIdentity };
+
+/** The segment as a client of this state folder would have it: sealed, and its trainer allowed. */
+function trusted(stateDir: string, asked: Asked & Omit<Segment, 'identity'>): Segment {
+  const { identity = one, study, trainer } = asked;
+  allowTrainer(stateDir, trainer);
+  return { ...asked, identity: sealedFor(stateDir, study, identity, trainer) };
+}
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -38,13 +54,13 @@ describe('trainSegment', function () {
   const lineTrainer = (): Trainer => {
     return { type: 'command', command: [process.execPath, here('./line-trainer.mjs')], cwd: stateDir, env: {} };
   };
-  const input = (config: Config, more: Partial<Segment> = {}): Segment => ({
-    ...{ schemaVersion: 2, study: 's', metric: 'loss', from: 0, to: 3, trainer: lineTrainer() },
-    identity: one,
-    trial: { id: 't', bracket: 'b0', index: 0, globalIndex: 0, config, seed: 1 },
-    training: { maxLosses: 3, epochTimeoutSeconds: 20, graceSeconds: 5 },
-    ...more,
-  });
+  const input = (config: Config, more: Asked = {}): Segment =>
+    trusted(stateDir, {
+      ...{ schemaVersion: 2, study: 's', metric: 'loss', from: 0, to: 3, trainer: lineTrainer() },
+      trial: { id: 't', bracket: 'b0', index: 0, globalIndex: 0, config, seed: 1 },
+      training: { maxLosses: 3, epochTimeoutSeconds: 20, graceSeconds: 5 },
+      ...more,
+    });
   const quiet = () => new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
   const run = (request: TrainSegmentInput, environment = quiet()): Promise<TrainSegmentResult> =>
     environment.run(activities.trainSegment, request);
@@ -109,7 +125,6 @@ describe('trainSegment', function () {
     await fails(input({ mode: 'missing', at: 3 }), /metric "loss" is missing/);
     await fails(input({ mode: 'error', at: 3 }), /no data/);
     await fails(input({ mode: 'crash', at: 3 }), /exit code 3 after epoch 2.*\nTraceback: boom/s);
-    await fails(input({}, { trainer: { type: 'command', command: ['/no/such'], cwd: '/', env: {} } }), /not found/);
     // None of these was a lost worker.
     assert.equal((await run(input({ at: 3 }))).outcome, 'completed');
   });
@@ -225,7 +240,7 @@ describe('trainSegment', function () {
     assert.deepEqual(diverged, { outcome: 'diverged', values: [3], nonFinite: 'nan' });
     await fails(input({ row: 0 }, { trainer, to: 4 }), /has 3 epochs, asked for epoch 4/);
     await fails(input({ row: 2 }, { trainer }), /no row 2/);
-    assert.deepEqual(readdirSync(stateDir), ['curves.csv']);
+    assert.deepEqual(readdirSync(stateDir), ['curves.csv', 'key']);
   });
 
   it('asks again for a request it cannot read, ever more slowly', async () => {
@@ -251,21 +266,27 @@ describe('trainSegment', function () {
         assert.ok(error instanceof ApplicationFailure && error.type === 'InvalidStudy' && error.nonRetryable);
         return message.test(error.message);
       });
-    await invalid({ identity: undefined }, /identity must be .*the request has undefined/);
-    await invalid({ identity: { id: 'one', incarnation: -1 } }, /identity must be/);
+    await invalid({ identity: undefined }, /identity is missing/);
+    await invalid({ identity: { id: 'one', incarnation: -1 } }, /identity\.incarnation is -1: must be a whole number of 0 or more/);
     await invalid(
       { from: 2, source: { trial: 'd', epoch: 3 } },
       /source\.epoch must be "from" with schemaVersion 2, which is 2; the request has 3/
     );
     for (const metrics of [undefined, [], [1], 'latency']) {
-      await invalid({ schemaVersion: 4, shift: 0, metrics }, /metrics must be a list of names, the request has/);
+      await invalid({ schemaVersion: 4, shift: 0, metrics }, /metrics(\.0)? is .*(must be a list of names|expected string)/);
     }
-    await invalid({ schemaVersion: 3, shift: 0.5 }, /shift must be a whole number, the request has 0\.5/);
+    await invalid({ schemaVersion: 3, shift: 0.5 }, /shift is 0\.5: must be a whole number/);
     await invalid(
       { schemaVersion: 3, shift: 0, from: 2, source: { trial: 'd', epoch: 0 } },
-      /source\.epoch must be an epoch, 1 or more; the request has 0/
+      /source\.epoch is 0: must be an epoch, 1 or more/
     );
-    await invalid({ from: 2, source: { trial: '../x', epoch: 2 } }, /cannot be a name/);
+    await invalid({ from: 2, source: { trial: '../x', epoch: 2 } }, /source\.trial is .*: cannot be a name/);
+    await invalid({ trial: { ...input({}).trial, id: '../../../../../escape/victim' } }, /trial\.id is .*cannot be a name/);
+    await invalid({ trainer: { ...lineTrainer(), cwd: '.' } }, /trainer is .*must have absolute paths/);
+    for (const request of [null, 7, 'text', [], { trial: null }, { trainer: null }]) {
+      const asked = request !== null && typeof request === 'object' && !Array.isArray(request) ? { ...input({}), ...request } : request;
+      await assert.rejects(run(asked as TrainSegmentInput), /cannot be read|reads schemaVersion/);
+    }
   });
 });
 
@@ -283,13 +304,14 @@ describe('trainSegment and whose a study is', function () {
     rmSync(stateDir, { recursive: true, force: true });
   });
 
-  const segment = (id: string, config: Config, more: Partial<Segment> = {}): Segment => ({
-    ...{ schemaVersion: 2, study: 's', metric: 'loss', from: 0, to: 3, identity: one },
-    trainer: { type: 'command', command: [process.execPath, here('./line-trainer.mjs')], cwd: stateDir, env: {} },
-    trial: { id, bracket: 'b0', index: 0, globalIndex: 0, config, seed: 1 },
-    training: { maxLosses: 3, epochTimeoutSeconds: 20, graceSeconds: 5 },
-    ...more,
-  });
+  const segment = (id: string, config: Config, more: Asked = {}): Segment =>
+    trusted(stateDir, {
+      ...{ schemaVersion: 2, study: 's', metric: 'loss', from: 0, to: 3 },
+      trainer: { type: 'command', command: [process.execPath, here('./line-trainer.mjs')], cwd: stateDir, env: {} },
+      trial: { id, bracket: 'b0', index: 0, globalIndex: 0, config, seed: 1 },
+      training: { maxLosses: 3, epochTimeoutSeconds: 20, graceSeconds: 5 },
+      ...more,
+    });
   const run = (request: TrainSegmentInput, scheduledTimestampMs = 1): Promise<TrainSegmentResult> =>
     new MockActivityEnvironment({ scheduledTimestampMs }, { logger: new DefaultLogger('ERROR') }).run(
       activities.trainSegment,

@@ -123,7 +123,7 @@ const wrong: [what: string, yaml: string, path: string, rule: RegExp, suggestion
   ['infinity in settings', 'trainer: {activity: a, taskQueue: q, settings: [.inf]}', 'trainer.settings', /finite/],
   ['text for a number', 'space: {a: {float: [low, 1]}}', 'space.a.low', /must be a number$/],
   ['a list for the space', 'space: []', 'space', /must be a mapping$/],
-  ['a number for text', 'trainer: {command: x, env: {A: 1}}', 'trainer.env.A', /must be text$/],
+  ['a number for text', 'trainer: {command: x, env: {A: 1}}', 'trainer.env.A', /must be text/],
   ['a future version', 'schemaVersion: 2', 'schemaVersion', /^must be 1$/],
   ['a misspelt mode', 'objective: {mode: maximse}', 'objective.mode', /must be one of minimise, /, 'maximise'],
   ['a condition without values', 'space: {a: {fixed: 1, when: {parameter: b}}}', 'space.a.when.in', /missing.*a list/],

@@ -148,8 +148,9 @@ describe('study schema', () => {
       activity: 'trainSegment',
       settings: null,
     });
-    const line = trainerOf({ command: 'python3 train.py' });
-    assert.ok(line.type === 'command' && line.command.at(-1) === 'python3 train.py' && line.cwd === baseDir);
+    const line = trainerOf({ command: 'python3 train.py --name "a b"' });
+    assert.ok(line.type === 'command' && line.cwd === baseDir);
+    assert.deepEqual(line.command, ['python3', 'train.py', '--name', 'a b']);
   });
 
   it('takes every sampler, and bohb for Hyperband with tpe', () => {

@@ -9,7 +9,8 @@ import { ProcessPool, type Lease, type TrainerCommand } from '../../trainers/pro
 describe('process pool', function () {
   this.timeout(30_000);
   const signal = new AbortController().signal;
-  const shell = (script: string): TrainerCommand => ({ command: ['/bin/sh', '-c', script], cwd: '/', env: {} });
+  const bare = { cwd: '/', env: { PATH: process.env['PATH'] ?? '' }, secrets: [] };
+  const shell = (script: string): TrainerCommand => ({ command: ['/bin/sh', '-c', script], ...bare });
   let pool: ProcessPool;
   afterEach(() => pool.dispose());
 
@@ -86,11 +87,11 @@ describe('process pool', function () {
 
   it('says why a command cannot be started', async () => {
     pool = new ProcessPool({ slots: 1 });
-    const lease = await acquire({ command: ['/no/such/program'], cwd: '/', env: {} });
+    const lease = await acquire({ ...bare, command: ['/no/such/program'] });
     assert.equal((await lease.process.next(5000))?.type, 'exit');
     assert.match(lease.process.stderrTail, /not found/);
     await lease.release(false);
-    const nowhere = await acquire({ command: ['true'], cwd: '/no/such/folder', env: {} });
+    const nowhere = await acquire({ ...bare, command: ['true'], cwd: '/no/such/folder' });
     const event = await nowhere.process.next(5000);
     assert.ok(event?.type === 'exit' && event.how.startsWith('could not start'));
     await nowhere.release(false);

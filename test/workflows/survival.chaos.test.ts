@@ -219,7 +219,7 @@ describe('what a study survives', function () {
     const raw = await client.workflow.start('everbandStudy', {
       workflowId: 'everband/raw',
       taskQueue: 'everband-orchestrate',
-      args: [{ name: 'raw', schedular: {} }],
+      args: [{ study: { name: 'raw', schedular: {} } }],
     });
     await assert.rejects(raw.result(), (error: Error & { cause?: { type?: string; message?: string } }) => {
       assert.equal(error.cause?.type, 'InvalidStudy');
