@@ -20,7 +20,7 @@ export function sealChecker(stateDir: string): RequireSealed {
 export function requireSeal(stateDir: string, claim: Claim, seal: unknown): void {
   let problem: string | null;
   try {
-    problem = sealProblem(sealKeys(stateDir), seal, claim);
+    problem = sealProblem(() => sealKeys(stateDir), seal, claim);
   } catch (error) {
     if (!(error instanceof KeyError)) throw error;
     // Another worker may have the key, and this one once it is mended.

@@ -45,12 +45,15 @@ export function sealOf(keys: readonly Buffer[], { study, trainer, predictor }: G
   return ['v1', ...parts, macOf(keys[0] as Buffer, study, parts)].join('.');
 }
 
-/** What is wrong with a seal, as the end of a sentence; null when one of the keys made it for what is claimed. */
-export function sealProblem(keys: readonly Buffer[], seal: unknown, claim: Claim): string | null {
+/**
+ * What is wrong with a seal, as the end of a sentence; null when one of the keys made it for what is claimed. `keys` are asked
+ * for only where something is a seal.
+ */
+export function sealProblem(keys: () => readonly Buffer[], seal: unknown, claim: Claim): string | null {
   if (seal === undefined || seal === null) return 'carries no seal';
   const [version, trainer, predictor, mac, ...rest] = typeof seal === 'string' ? seal.split('.') : [];
   if (version !== 'v1' || !trainer || !predictor || !mac || rest.length > 0) return 'carries something that is no seal';
-  if (!keys.some((key) => equal(mac, macOf(key, claim.study, [trainer, predictor])))) {
+  if (!keys().some((key) => equal(mac, macOf(key, claim.study, [trainer, predictor])))) {
     return 'carries a seal of another study, or of a key that this worker does not have';
   }
   if (claim.trainer !== undefined && !equal(trainer, digestOf(claim.trainer))) return 'was sealed with another trainer';

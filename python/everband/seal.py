@@ -14,7 +14,7 @@ import os
 import stat
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from temporalio.exceptions import ApplicationError
 
@@ -31,7 +31,7 @@ def require_seal(state_dir: Path, study: Any, seal: Any, **claim: Any) -> None:
     """Raises ApplicationError unless a holder of the key sealed the study; `claim`: its `trainer` or `predictor`, where
     what is asked depends on it."""
     try:
-        problem = seal_problem(seal_keys(state_dir), study, seal, **claim)
+        problem = seal_problem(lambda: seal_keys(state_dir), study, seal, **claim)
     except KeyProblem as error:
         # Another worker may have the key, and this one once it is mended.
         raise ApplicationError(str(error), type="NoKey", next_retry_delay=timedelta(seconds=10)) from None
@@ -44,15 +44,16 @@ def require_seal(state_dir: Path, study: Any, seal: Any, **claim: Any) -> None:
         )
 
 
-def seal_problem(keys: list[bytes], study: Any, seal: Any, **claim: Any) -> Optional[str]:
-    """What is wrong with a seal, as the end of a sentence; None when one of the keys made it for what is claimed."""
+def seal_problem(keys: Callable[[], list[bytes]], study: Any, seal: Any, **claim: Any) -> Optional[str]:
+    """What is wrong with a seal, as the end of a sentence; None when one of the keys made it for what is claimed. `keys` are
+    asked for only where something is a seal."""
     if seal is None:
         return "carries no seal"
     parts = seal.split(".") if isinstance(seal, str) and isinstance(study, str) else []
     if len(parts) != 4 or parts[0] != "v1" or not all(parts):
         return "carries something that is no seal"
     _, trainer, predictor, mac = parts
-    if not any(hmac.compare_digest(mac.encode(), _mac(key, study, trainer, predictor)) for key in keys):
+    if not any(hmac.compare_digest(mac.encode(), _mac(key, study, trainer, predictor)) for key in keys()):
         return "carries a seal of another study, or of a key that this worker does not have"
     if "trainer" in claim and not hmac.compare_digest(trainer.encode(), _digest(claim["trainer"])):
         return "was sealed with another trainer"
@@ -104,7 +105,7 @@ def _require_private(path: Path, mask: int) -> None:
 
 def _keys_in(text: str, where: str) -> list[bytes]:
     keys = [_decoded(word) for word in text.split()]
-    if keys and all(len(key) >= _KEY_BYTES for key in keys):
+    if keys and all(len(key) >= _KEY_BYTES for key in keys()):
         return keys
     raise KeyProblem(
         f"{where} must hold keys of {_KEY_BYTES} bytes or more in base64, such as `openssl rand -base64 32` prints"

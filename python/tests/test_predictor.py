@@ -3,9 +3,15 @@ import math
 
 import pytest
 
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from everband.predictor import create_activity
+
+from sealed import seal
+
+_INFO = ActivityEnvironment.default_info()
+ASKED = {"taskQueue": _INFO.task_queue, "activity": _INFO.activity_type}
 
 
 def request(**more):
@@ -13,6 +19,7 @@ def request(**more):
         "model": {"type": "activity", "taskQueue": "q", "activity": "predict", "settings": {"shift": 1}},
         **{"seed": 7, "epochs": 2, "training": {"curves": [[3, 2], [4, 3]], "targets": [1, 2]}},
         **{"candidates": [[5, 4], [6, 5]]},
+        **{"study": "s", "seal": seal("s", None, ASKED)},
         **more,
     }
 
@@ -61,3 +68,13 @@ def test_an_exception_is_impossible() -> None:
         raise RuntimeError("singular matrix")
 
     assert answer(predict) == {"outcome": "impossible", "reason": "the predictor failed: RuntimeError: singular matrix"}
+
+
+def test_answers_only_what_a_sealed_study_asks_of_it() -> None:
+    for wrong in ({"seal": None}, {"study": "other"}, {"seal": seal("s", None, {**ASKED, "taskQueue": "other"})}):
+        with pytest.raises(ApplicationError) as caught:
+            answer(lambda _: pytest.fail("asked"), request(**wrong))
+        assert (caught.value.type, caught.value.non_retryable) == ("NotSealed", True)
+    for garbage in (None, 7, [], "text"):
+        with pytest.raises(ApplicationError):
+            ActivityEnvironment().run(create_activity(lambda _: pytest.fail("asked")), garbage)

@@ -15,7 +15,7 @@ FIXTURE = json.loads((Path(__file__).parents[2] / "test/fixtures/seal.json").rea
 def test_tells_what_was_sealed(case, monkeypatch) -> None:
     monkeypatch.setenv("EVERBAND_KEY", " ".join(case["keys"]))
     claim = {key: case["claim"][key] for key in ("trainer", "predictor") if key in case["claim"]}
-    problem = seal_problem(seal_keys(Path("nowhere")), case["claim"]["study"], case["seal"], **claim)
+    problem = seal_problem(lambda: seal_keys(Path("nowhere")), case["claim"]["study"], case["seal"], **claim)
     assert problem == case["problem"]
 
 

@@ -19,6 +19,8 @@ from everband.checkpoints import Claim, Scope
 from everband.processes import Trainers
 from everband.worker import create_activity
 
+from sealed import seal
+
 TRAINER = """
 import os, shutil, subprocess, sys, time
 import everband
@@ -60,7 +62,7 @@ def segment(config=None, start=0, to=3, training=None, **more):
         **{"training": {"maxLosses": 3, "epochTimeoutSeconds": 60, "graceSeconds": 5, **(training or {})}},
         **{"trainer": TRAINER_OF},
         **more,
-        "identity": {**more.get("identity", ONE), "seal": seal("s", TRAINER_OF)},
+        "identity": {**(more.get("identity", ONE) or {}), "seal": seal("s", TRAINER_OF)},
     }
 
 
@@ -337,3 +339,36 @@ def test_falls_back_to_the_older_checkpoint(run, tmp_path: Path) -> None:
     run(segment())
     (tmp_path / FIRST / "files" / "epoch-3").write_text("7")
     assert claim_of(tmp_path).start == 2
+
+
+def test_trains_only_what_is_sealed(run, tmp_path: Path) -> None:
+    sound = segment()
+    for wrong in (
+        {"identity": ONE},
+        {"identity": {**ONE, "seal": seal("other", TRAINER_OF)}},
+        {"identity": {**ONE, "seal": seal("s", {**TRAINER_OF, "settings": 1})}},
+        {"study": "other"},
+        {"trainer": {**TRAINER_OF, "taskQueue": "other"}},
+    ):
+        assert "everband start" in fails_as(run, {**sound, **wrong}, "NotSealed", True)
+    assert not (tmp_path / "state").exists()
+    assert run(sound)["outcome"] == "completed"
+
+
+def test_names_what_is_wrong_with_a_request_whatever_it_is(run) -> None:
+    for garbage in (None, 7, "text", []):
+        assert "mapping" in fails_as(run, garbage, "InvalidStudy", True)
+    for key in ("trial", "training", "trainer", "study", "metric", "from", "to", "identity"):
+        for value in (None, 7.5, "" if key == "metric" else "../x", [], {}):
+            with pytest.raises(ApplicationError) as caught:
+                run({**segment(), key: value})
+            assert caught.value.type in ("InvalidStudy", "NotSealed"), (key, value)
+
+
+def test_writes_and_removes_nothing_behind_a_symbolic_link(run, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "state/studies").mkdir(parents=True)
+    (tmp_path / "state/studies/s").symlink_to(elsewhere)
+    assert "symbolic link" in fails_as(run, segment(), "InvalidStudy", True)
+    assert list(elsewhere.iterdir()) == []

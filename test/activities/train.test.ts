@@ -285,7 +285,7 @@ describe('trainSegment', function () {
     await invalid({ trainer: { ...lineTrainer(), cwd: '.' } }, /trainer is .*must have absolute paths/);
     for (const request of [null, 7, 'text', [], { trial: null }, { trainer: null }]) {
       const asked = request !== null && typeof request === 'object' && !Array.isArray(request) ? { ...input({}), ...request } : request;
-      await assert.rejects(run(asked as TrainSegmentInput), /cannot be read|reads schemaVersion/);
+      await assert.rejects(run(asked as unknown as TrainSegmentInput), /cannot be read|reads schemaVersion/);
     }
   });
 });
