@@ -131,14 +131,21 @@ async function lastFailure(
 function unread({ workflowId, raw }: WorkflowExecutionDescription): Trouble | null {
   const failures = (raw.pendingActivities ?? []).flatMap(({ attempt, lastFailure }) => {
     const { type } = lastFailure?.applicationFailureInfo ?? {};
-    return type === failureTypes.unsupportedSchema && (attempt ?? 1) > unreadAfter ? [lastFailure?.message ?? ''] : [];
+    const unread = type === failureTypes.unsupportedSchema && (attempt ?? 1) > unreadAfter;
+    return unread || type === failureTypes.noKey ? [{ type, message: lastFailure?.message ?? '' }] : [];
   });
   if (failures.length === 0) return null;
   const what = failures.length === 1 ? 'an activity' : `${failures.length} activities`;
+  const [first] = failures;
+  if (first?.type === failureTypes.noKey) {
+    const [why = '', fix = ''] = first.message.split('. Fix: ');
+    const says = `a worker cannot tell whether ${what} of ${workflowId} is sealed (${inOneLine(why)})`;
+    return { workflowId, kind: 'unread', says, fix: fix || 'give the worker the key that the client has (EVERBAND_KEY_FILE)' };
+  }
   return {
     workflowId,
     kind: 'unread',
-    says: `no worker that polls can read ${what} of ${workflowId} (${inOneLine(failures[0] ?? '')})`,
+    says: `no worker that polls can read ${what} of ${workflowId} (${inOneLine(first?.message ?? '')})`,
     fix: 'start a worker of the version that orchestrates the study; until then they are asked again, and no trial pays for it',
   };
 }

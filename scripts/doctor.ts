@@ -11,6 +11,7 @@ import { stateFileProblem } from '../cluster/server.js';
 import { stateDir } from '../cluster/state.js';
 import { findTemporalCli } from '../cluster/temporal-cli.js';
 import { troublesOf } from '../cluster/troubles.js';
+import { allowedEntries, allowedText } from '../trust/allowed.js';
 
 export interface Check {
   readonly name: string;
@@ -30,7 +31,7 @@ export async function doctor(): Promise<Check[]> {
     found: process.versions.node,
     ...(nodeFine ? {} : { fix: 'install Node 20.19 or newer' }),
   });
-  checks.push(python(), stateFolder());
+  checks.push(python(), stateFolder(), allowedTrainers());
   try {
     const named = namedCluster();
     if (named)
@@ -122,6 +123,12 @@ function python(): Check {
     found: 'no python3 on PATH',
     fix: 'install Python 3.10 or newer, if your trainer needs it',
   };
+}
+
+/** What workers of this state folder may run. */
+function allowedTrainers(): Check {
+  const lines = allowedEntries(stateDir()).map(({ file, entry }) => `\n        ${allowedText(entry)} (${file})`);
+  return { name: 'allowed trainers', state: 'fine', found: lines.length === 0 ? 'none yet' : lines.join('') };
 }
 
 function stateFolder(): Check {

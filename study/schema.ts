@@ -121,12 +121,13 @@ const pruner = unionOf(
 
 const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable');
 const environmentRule = 'must be text, or {secret: NAME} for a value that the worker has';
+const secretRule = 'must be the name of a secret: at most 64 letters, digits, "_" and "-"';
 const environmentValue = z.union(
   [
     // Null ends an entry of the environment, and what follows would be another one.
     z.string().refine((text) => !text.includes('\0')),
     z.strictObject({
-      secret: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/),
+      secret: z.string(environmentRule).regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, secretRule),
     }),
   ],
   { error: environmentRule }

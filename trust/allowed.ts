@@ -55,7 +55,8 @@ export function allowedEntries(stateDir: string): { readonly file: string; reado
     if (!name.endsWith('.json')) return [];
     const file = path.join(folder, name);
     try {
-      return [{ file, entry: JSON.parse(readFileSync(file, 'utf8')) as Allowed }];
+      const entry = JSON.parse(readFileSync(file, 'utf8')) as Partial<Allowed> | null;
+      return Array.isArray(entry?.env) ? [{ file, entry: entry as Allowed }] : [];
     } catch {
       // Cut or removed meanwhile: what cannot be read allows nothing.
       return [];
