@@ -71,7 +71,9 @@ export function requireAllowed(stateDir: string, trainer: Runnable): Allowed {
     entry = allowedBy(trainer);
   } catch (error) {
     const reason = error instanceof ProgramError ? error.message : `cannot be looked up: ${(error as Error).message}`;
-    throw new NotAllowedError(`the trainer \`${commandText(trainer)}\` ${reason}. Workers run a program with its script`);
+    throw new NotAllowedError(
+      `the trainer \`${commandText(trainer)}\` ${reason}. Workers run a program with its script`
+    );
   }
   if (isAllowed(stateDir, entry)) return entry;
   const env = entry.env.length > 0 ? `, with ${entry.env.join(', ')} in its environment` : '';

@@ -36,7 +36,9 @@ const launchers = new Set(
 
 /** Options that are followed by a word of their own, which is no script. */
 const valued = new Set(
-  '-W -X --check-hash-based-pycs -r --require --import --loader --experimental-loader -C --conditions --env-file --title'.split(' ')
+  '-W -X --check-hash-based-pycs -r --require --import --loader --experimental-loader -C --conditions --env-file --title'.split(
+    ' '
+  )
 );
 
 /** The code itself as an argument, or from standard input. */

@@ -23,7 +23,9 @@ export function readSecret(stateDir: string, name: string): string {
   try {
     return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
   } catch {
-    throw new SecretError(`this worker does not have the secret ${name}. Fix: set ${variable} for it, or write ${file}`);
+    throw new SecretError(
+      `this worker does not have the secret ${name}. Fix: set ${variable} for it, or write ${file}`
+    );
   }
 }
 

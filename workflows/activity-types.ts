@@ -29,7 +29,12 @@ export interface RecordActivities {
   prepareStudy(input: unknown, identity: SealedIdentity, started: number): Promise<Study>;
   propose(study: Study, identity: SealedIdentity, request: ProposalRequest): Promise<Proposal>;
   /** Trials proposed before, by index in their bracket. */
-  recall(study: Study, identity: SealedIdentity, bracket: string, indexes: readonly number[]): Promise<readonly Trial[]>;
+  recall(
+    study: Study,
+    identity: SealedIdentity,
+    bracket: string,
+    indexes: readonly number[]
+  ): Promise<readonly Trial[]>;
   /**
    * Begins a round that others led to: records who came to it, removes the checkpoints of its bracket's trials that did
    * not, and those that were held for others to start from in the round before. Gives what {@link recall} gives.

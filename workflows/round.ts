@@ -134,7 +134,9 @@ class RoundRun {
     const { machine } = this;
     if (!group.draws || carried) await this.recall();
     if (this.input.identity.incarnation > 0) {
-      const failed = await this.local.run((all) => all.failedIn(study.name, this.input.identity, group.bracket, group.round));
+      const failed = await this.local.run((all) =>
+        all.failedIn(study.name, this.input.identity, group.bracket, group.round)
+      );
       for (const { trial, from, outcome } of failed) this.failed.set(`${trial} ${from}`, outcome);
     }
     const known = [...(carried?.told ?? [])];

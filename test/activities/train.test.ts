@@ -12,12 +12,7 @@ import { removeCheckpoints } from '../../trainers/checkpoints.js';
 import { readEpochs } from '../../trainers/epoch-log.js';
 import { releaseCheckpoint } from '../../trainers/held.js';
 import type { Config, Trainer } from '../../core/study.js';
-import type {
-  StudyIdentity,
-  TrainHeartbeat,
-  TrainSegmentInput,
-  TrainSegmentResult,
-} from '../../workflows/messages.js';
+import type { StudyIdentity, TrainHeartbeat, TrainSegmentInput, TrainSegmentResult } from '../../workflows/messages.js';
 import { allowTrainer, sealedFor } from '../trusted.js';
 
 type Segment = Extract<TrainSegmentInput, { schemaVersion: 2 }>;
@@ -267,13 +262,19 @@ describe('trainSegment', function () {
         return message.test(error.message);
       });
     await invalid({ identity: undefined }, /identity is missing/);
-    await invalid({ identity: { id: 'one', incarnation: -1 } }, /identity\.incarnation is -1: must be a whole number of 0 or more/);
+    await invalid(
+      { identity: { id: 'one', incarnation: -1 } },
+      /identity\.incarnation is -1: must be a whole number of 0 or more/
+    );
     await invalid(
       { from: 2, source: { trial: 'd', epoch: 3 } },
       /source\.epoch must be "from" with schemaVersion 2, which is 2; the request has 3/
     );
     for (const metrics of [undefined, [], [1], 'latency']) {
-      await invalid({ schemaVersion: 4, shift: 0, metrics }, /metrics(\.0)? is .*(must be a list of names|expected string)/);
+      await invalid(
+        { schemaVersion: 4, shift: 0, metrics },
+        /metrics(\.0)? is .*(must be a list of names|expected string)/
+      );
     }
     await invalid({ schemaVersion: 3, shift: 0.5 }, /shift is 0\.5: must be a whole number/);
     await invalid(
@@ -281,10 +282,16 @@ describe('trainSegment', function () {
       /source\.epoch is 0: must be an epoch, 1 or more/
     );
     await invalid({ from: 2, source: { trial: '../x', epoch: 2 } }, /source\.trial is .*: cannot be a name/);
-    await invalid({ trial: { ...input({}).trial, id: '../../../../../escape/victim' } }, /trial\.id is .*cannot be a name/);
+    await invalid(
+      { trial: { ...input({}).trial, id: '../../../../../escape/victim' } },
+      /trial\.id is .*cannot be a name/
+    );
     await invalid({ trainer: { ...lineTrainer(), cwd: '.' } }, /trainer is .*must have absolute paths/);
     for (const request of [null, 7, 'text', [], { trial: null }, { trainer: null }]) {
-      const asked = request !== null && typeof request === 'object' && !Array.isArray(request) ? { ...input({}), ...request } : request;
+      const asked =
+        request !== null && typeof request === 'object' && !Array.isArray(request)
+          ? { ...input({}), ...request }
+          : request;
       await assert.rejects(run(asked as unknown as TrainSegmentInput), /cannot be read|reads schemaVersion/);
     }
   });

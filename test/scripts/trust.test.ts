@@ -73,7 +73,10 @@ for line in sys.stdin:
 
   it('refuses what no worker should be told, before anything starts', async () => {
     const cases: [string[], RegExp][] = [
-      [['worker', '--allow', "python3 -c 'print(1)'"], /gives python3 its code in an argument.*Fix: put the code into a file/],
+      [
+        ['worker', '--allow', "python3 -c 'print(1)'"],
+        /gives python3 its code in an argument.*Fix: put the code into a file/,
+      ],
       [['worker', '--allow', 'python3'], /has no script or module/],
       [['worker', '--allow', 'python3 train.py | tee x'], /has \|, which only a shell understands/],
       [['worker', '--allow-env', 'PYTHONPATH'], /--allow-env belongs to a trainer/],
@@ -81,7 +84,10 @@ for line in sys.stdin:
       [['worker', '--pass-env', 'EVERBAND_KEY'], /never reaches a trainer/],
       [['start', study('shell', { command: 'python3 train.py > log' })], /trainer\.command.*has >, which only a shell/],
       [['start', study('inline', { command: ['python3', '-c', 'x'] })], /gives python3 its code in an argument/],
-      [['start', study('secret', { command: ['python3', 'train.py'], env: { A: { secret: '../key' } } })], /must be the name of a secret/],
+      [
+        ['start', study('secret', { command: ['python3', 'train.py'], env: { A: { secret: '../key' } } })],
+        /must be the name of a secret/,
+      ],
     ];
     for (const [args, message] of cases) {
       const { code, err } = await run(args);

@@ -35,7 +35,10 @@ describe('what a command runs', () => {
   it('is a program with its script, by real path', () => {
     assert.deepEqual(look('python3', 'train.py', '--lr', '{lr}'), { ...python(), words: [script()] });
     assert.deepEqual(look('python3', './linked.py'), { ...python(), words: [script()] });
-    assert.deepEqual(look('python3', '-u', '-X', 'dev', 'train.py', '-c', 'x'), { ...python(), words: ['-u', '-X', 'dev', script()] });
+    assert.deepEqual(look('python3', '-u', '-X', 'dev', 'train.py', '-c', 'x'), {
+      ...python(),
+      words: ['-u', '-X', 'dev', script()],
+    });
     assert.deepEqual(look('env', 'A=b', 'python3', 'train.py').words, ['A=b', 'python3', script()]);
     assert.deepEqual(look('uv', 'run', 'train.py').words, ['run', script()]);
     assert.deepEqual(look('torchrun', '--nproc_per_node', '2', 'train.py').words.at(-1), script());
@@ -135,10 +138,26 @@ describe('what an operator allowed', () => {
   });
 
   it('knows the names that load code', () => {
-    for (const name of ['PATH', 'LD_PRELOAD', 'PYTHONPATH', 'PYTHONSTARTUP', 'NODE_OPTIONS', 'BASH_ENV', 'ld_preload', 'EVERBAND_HOME']) {
+    for (const name of [
+      'PATH',
+      'LD_PRELOAD',
+      'PYTHONPATH',
+      'PYTHONSTARTUP',
+      'NODE_OPTIONS',
+      'BASH_ENV',
+      'ld_preload',
+      'EVERBAND_HOME',
+    ]) {
       assert.ok(loadsCode(name), name);
     }
-    for (const name of ['DATA', 'PYTHONHASHSEED', 'NODE_ENV', 'OMP_NUM_THREADS', 'CUDA_VISIBLE_DEVICES', 'WANDB_PROJECT']) {
+    for (const name of [
+      'DATA',
+      'PYTHONHASHSEED',
+      'NODE_ENV',
+      'OMP_NUM_THREADS',
+      'CUDA_VISIBLE_DEVICES',
+      'WANDB_PROJECT',
+    ]) {
       assert.ok(!loadsCode(name), name);
     }
   });
@@ -157,7 +176,7 @@ describe('places and secrets', () => {
     within(path.join(root, 'linked-state'), 'other');
   });
 
-  it('are the worker\'s: from its folder or its environment, and shown to nobody', () => {
+  it("are the worker's: from its folder or its environment, and shown to nobody", () => {
     const state = mkdtempSync(path.join(root, 'secrets-'));
     mkdirSync(path.join(state, 'secrets'));
     writeFileSync(path.join(state, 'secrets', 'db'), 'geheim\n');

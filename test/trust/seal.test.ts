@@ -68,7 +68,10 @@ describe('seals', () => {
   for (const { what, keys, seal, claim, problem } of cases()) {
     it(`tell ${what}`, () => {
       const known = keys.map((key) => Buffer.from(key, 'base64'));
-      assert.equal(sealProblem(() => known, seal, claim), problem);
+      assert.equal(
+        sealProblem(() => known, seal, claim),
+        problem
+      );
     });
   }
 

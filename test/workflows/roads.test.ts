@@ -1,6 +1,15 @@
 /** Every road by which somebody without the key may ask for something: none leads to a program, a folder or a record. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,7 +66,12 @@ describe('roads to the workers', function () {
 
   async function start(type: string, id: string, args: readonly unknown[]): Promise<unknown> {
     const handle = await client.workflow.start(type, {
-      ...{ workflowId: id, taskQueue: taskQueues.orchestrate, args: [...args], workflowIdReusePolicy: 'ALLOW_DUPLICATE' },
+      ...{
+        workflowId: id,
+        taskQueue: taskQueues.orchestrate,
+        args: [...args],
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      },
       workflowExecutionTimeout: '30s',
     });
     return handle.result();
@@ -91,7 +105,9 @@ describe('roads to the workers', function () {
     let answers = 0;
     for (const port of ports.filter((one) => !known.includes(one))) {
       const url = `http://127.0.0.1:${port}/api/v1/namespaces/default/workflows/${workflowIds.study('by-http')}`;
-      const answer = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'text/plain' } }).catch(() => null);
+      const answer = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'text/plain' } }).catch(
+        () => null
+      );
       if (answer === null) continue;
       answers++;
       assert.ok(!answer.ok, `${port}: ${answer.status} ${await answer.text()}`);
@@ -128,19 +144,38 @@ describe('roads to the workers', function () {
   it('a raw start is refused: without a seal, with one of another name, with another trainer', async () => {
     const { study, canary } = evil('raw');
     await refused(start(workflowTypes.study, 'raw-1', [study]), 'InvalidStudy', /a study is a mapping/);
-    await refused(start(workflowTypes.study, 'raw-2', [{ study }]), 'NotSealed', /study raw carries no seal.*everband start/);
+    await refused(
+      start(workflowTypes.study, 'raw-2', [{ study }]),
+      'NotSealed',
+      /study raw carries no seal.*everband start/
+    );
     const { seal } = cluster.sealed(ours('sealed'));
     const renamed = { ...ours('sealed'), name: 'renamed' };
-    await refused(start(workflowTypes.study, 'raw-3', [{ study: renamed, seal }]), 'NotSealed', /another study, or of a key/);
+    await refused(
+      start(workflowTypes.study, 'raw-3', [{ study: renamed, seal }]),
+      'NotSealed',
+      /another study, or of a key/
+    );
     const { trainer } = study;
     const changed = { ...ours('sealed'), trainer };
-    await refused(start(workflowTypes.study, 'raw-4', [{ study: changed, seal }]), 'NotSealed', /sealed with another trainer/);
-    await refused(start(workflowTypes.study, 'raw-5', [{ recover: 'sealed', seal: 'v1.a.b.c' }]), 'NotSealed', /of another study/);
+    await refused(
+      start(workflowTypes.study, 'raw-4', [{ study: changed, seal }]),
+      'NotSealed',
+      /sealed with another trainer/
+    );
+    await refused(
+      start(workflowTypes.study, 'raw-5', [{ recover: 'sealed', seal: 'v1.a.b.c' }]),
+      'NotSealed',
+      /of another study/
+    );
     for (const garbage of [null, 7, 'text', [], {}, { study: null }, { study: { name: '../x' }, seal }]) {
       await assert.rejects(start(workflowTypes.study, 'raw-6', [garbage]), /failed/i, JSON.stringify(garbage));
     }
     nothingRan(canary);
-    assert.deepEqual(existsSync(path.join(cluster.stateDir, 'studies')) ? readdirSync(path.join(cluster.stateDir, 'studies')) : [], []);
+    assert.deepEqual(
+      existsSync(path.join(cluster.stateDir, 'studies')) ? readdirSync(path.join(cluster.stateDir, 'studies')) : [],
+      []
+    );
   });
 
   it('a second argument that only an earlier run can have made is refused', async () => {
@@ -150,7 +185,11 @@ describe('roads to the workers', function () {
     const driver = { scheduler: null, open: [], recorded: 0, digests: {}, pool: { parked: {}, resets: {} } };
     const state = { identity, control, driver, started: 0, deadlinePassed: false };
     const escaping = { ...study, name: '../../../escape' };
-    await refused(start(workflowTypes.study, 'second-1', [escaping, state]), 'InvalidStudy', /no input of everbandStudy/);
+    await refused(
+      start(workflowTypes.study, 'second-1', [escaping, state]),
+      'InvalidStudy',
+      /no input of everbandStudy/
+    );
     await refused(start(workflowTypes.study, 'second-2', [study, {}]), 'InvalidStudy', /no input of everbandStudy/);
     nothingRan(canary);
   });
@@ -169,7 +208,9 @@ describe('roads to the workers', function () {
     };
     const round = { study, identity, group, memory: { shared: null }, control, carried: null };
     await assert.rejects(start(workflowTypes.round, 'forged-1', [round]), /failed/i);
-    await assert.rejects(start(workflowTypes.round, 'forged-2', [{ ...round, group: { ...group, from: 1, draws: undefined } }]));
+    await assert.rejects(
+      start(workflowTypes.round, 'forged-2', [{ ...round, group: { ...group, from: 1, draws: undefined } }])
+    );
     const trial = { id: 't-t000', bracket: 't', index: 0, globalIndex: 0, config: {}, seed: 1 };
     const { name, objective, trainer, training, budgetUnit } = study;
     const shard = {
@@ -180,7 +221,15 @@ describe('roads to the workers', function () {
     const late = { study: 'forged', request: { trial: 't', reset: false, queue: null }, start: null };
     await refused(start(workflowTypes.late, 'forged-4', [late]), 'NotSealed', /no seal/);
     for (const type of [workflowTypes.round, workflowTypes.shard, workflowTypes.late]) {
-      for (const garbage of [null, 7, [], {}, { ...round, group: 7 }, { ...shard, jobs: [7] }, { ...late, start: {} }]) {
+      for (const garbage of [
+        null,
+        7,
+        [],
+        {},
+        { ...round, group: 7 },
+        { ...shard, jobs: [7] },
+        { ...late, start: {} },
+      ]) {
         await assert.rejects(start(type, 'forged-5', [garbage]), /failed/i, `${type} ${JSON.stringify(garbage)}`);
       }
     }
@@ -235,7 +284,11 @@ describe('roads to the workers', function () {
       ];
       for (const [name, ...args] of deeds) await refused(record(name, ...args), 'NotSealed', /seal/);
       // With the right seal, which histories show, no name leads out of the study's folder.
-      await refused(record('record', 'theirs', other, up, '{}', [], []), 'InvalidStudy', /cannot be the name of a file/);
+      await refused(
+        record('record', 'theirs', other, up, '{}', [], []),
+        'InvalidStudy',
+        /cannot be the name of a file/
+      );
       await refused(record('record', 'theirs', other, 'a.json', '{}', [up], []), 'InvalidStudy', /cannot be the name/);
       await refused(record('record', up, other, 'a.json', '{}', [], []), 'InvalidStudy', /cannot be a name/);
       const control = { paused: false, stopped: false, parallelism: 1 };
@@ -264,14 +317,31 @@ describe('roads to the workers', function () {
     await cluster.begin(study);
     const handle = client.workflow.getHandle(workflowIds.study(study.name));
     const round = client.workflow.getHandle(workflowIds.round(study.name, 'b2', 0));
-    for (let up = false; !up; await sleep(50)) up = await round.describe().then(() => true, () => false);
-    const garbage = [null, 7, 'text', [], {}, { parallelism: -1 }, { paused: 1, stopped: 2, parallelism: 'x' }, undefined];
+    for (let up = false; !up; await sleep(50))
+      up = await round.describe().then(
+        () => true,
+        () => false
+      );
+    const garbage = [
+      null,
+      7,
+      'text',
+      [],
+      {},
+      { parallelism: -1 },
+      { paused: 1, stopped: 2, parallelism: 'x' },
+      undefined,
+    ];
     for (const value of garbage) {
       for (const name of ['control', 'late', 'settled', 'news', 'nobody']) {
         for (const target of [handle, round]) await target.signal(name, value).catch(() => undefined);
       }
       for (const name of ['setParallelism', 'retryLate']) {
-        await assert.rejects(handle.executeUpdate(name, { args: [value] as unknown as [] }), /./, `${name} ${String(value)}`);
+        await assert.rejects(
+          handle.executeUpdate(name, { args: [value] as unknown as [] }),
+          /./,
+          `${name} ${String(value)}`
+        );
       }
     }
     const late = { trial: '../../x', reset: true, queue: null };
@@ -291,18 +361,69 @@ describe('roads to the workers', function () {
   it('a sealed study whose trainer the operator has not allowed runs nothing, and says which flag would', async () => {
     const { study, canary } = evil('not-allowed');
     const handle = await client.workflow.start(workflowTypes.study, {
-      ...{ workflowId: workflowIds.study(study.name), taskQueue: taskQueues.orchestrate, args: [cluster.sealed(study)] },
+      ...{
+        workflowId: workflowIds.study(study.name),
+        taskQueue: taskQueues.orchestrate,
+        args: [cluster.sealed(study)],
+      },
     });
     await handle.result().catch(() => undefined);
     nothingRan(canary);
     const { command } = study.trainer as CommandTrainer;
     const reasons = cluster.record(study).trials.map(({ reason }) => reason ?? '');
     for (const reason of reasons) {
-      assert.match(reason, /has not allowed the trainer `.*evil-\d+\.mjs`\. Fix: `everband worker --allow <study file>`/);
+      assert.match(
+        reason,
+        /has not allowed the trainer `.*evil-\d+\.mjs`\. Fix: `everband worker --allow <study file>`/
+      );
       assert.ok(reason.includes(command[1] as string));
     }
   });
 });
+
+/** SECURITY.md names these: when one of them fails, the page has to change. */
+describe('what whoever reaches the server can still do', function () {
+  this.timeout(120_000);
+  const cluster = new Cluster();
+  let client: Client;
+  before(async () => {
+    await cluster.start();
+    await cluster.worker(['orchestrate', 'train']);
+    client = await cluster.client();
+  });
+  after(() => cluster.end());
+
+  it('is to read histories, to complete a training activity falsely, to use a seal again, and to end the study', async () => {
+    const trainer = { module: here('../fixtures/slow-trainer.mjs') };
+    const scheduler = { type: 'full', trials: 1, R: 1 };
+    const space = { ms: { fixed: 60_000 }, x: { float: [0, 1] }, divergesAbove: { fixed: 2 } };
+    const one = studyOf({ name: 'remains', space, trainer, scheduler });
+    await cluster.begin(one);
+    const round = client.workflow.getHandle(workflowIds.round(one.name, 'b0', 0));
+    const pending = async () => (await round.describe().catch(() => null))?.raw.pendingActivities ?? [];
+    while (!(await pending()).some(({ lastWorkerIdentity }) => lastWorkerIdentity)) await sleep(100);
+    const history = JSON.stringify((await round.fetchHistory()).events?.map((event) => texts(event)));
+    assert.ok(history.includes('v1.') && history.includes('slow-trainer'));
+    const place = { workflowId: round.workflowId, activityId: (await pending())[0]?.activityId ?? '' };
+    await client.activity.complete(place, { outcome: 'completed', values: [0.125] });
+    const result = await cluster.result(one);
+    assert.equal(result.best?.value, 0.125);
+    // The seal is whole: its own trainer runs again, and nothing else can.
+    const again = await client.workflow.start(workflowTypes.study, {
+      ...{ workflowId: 'again', taskQueue: taskQueues.orchestrate, args: [cluster.sealed(one)] },
+    });
+    await again.terminate();
+    assert.equal((await again.describe()).status.name, 'TERMINATED');
+  });
+});
+
+/** What payloads say, wherever they stand in an event. */
+function texts(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString();
+  if (Array.isArray(value)) return value.map(texts);
+  if (value === null || typeof value !== 'object') return null;
+  return Object.values(value).map(texts);
+}
 
 function base64(text: string): string {
   return Buffer.from(text).toString('base64');
