@@ -4,6 +4,5 @@ import { ProcessPool } from '../../trainers/process-pool.js';
 const pool = new ProcessPool({ slots: 1 });
 const command = ['/bin/sh', '-c', 'sleep 600 & echo "$$ $!"; trap "" TERM; wait'];
 const lease = await pool.acquire({ command, cwd: '/', env: {} }, new AbortController().signal);
-const event = await lease?.process.next(5000);
-console.log(event?.type === 'line' ? event.line : 'nothing');
+lease?.process.logTo({ write: (text) => process.stdout.write(text), full: false, room: () => Promise.resolve() });
 setInterval(() => {}, 1000);

@@ -1,0 +1,193 @@
+/**
+ * A trial's log, over all its attempts: `<study>/logs/<trial>.log`, and `<trial>.log.1` with what came before. Of what was
+ * said before that, and of what could not be written, the log says how much it was. It never keeps a trainer waiting for
+ * long: what a disk does not take within a second is dropped.
+ */
+import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { open, rename, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+
+export interface TrialLogOptions {
+  /** Bytes of each of the two files. */
+  readonly fileBytes?: number;
+}
+
+/** Bytes that wait for the disk before trainers are made to wait as well. */
+const waitingBytes = 1 << 20;
+/** Bytes that wait at most: what has been read already has a place. */
+const mostBytes = 4 << 20;
+/** Milliseconds that a trainer waits for its log at most. */
+const patience = 1000;
+
+/** A log as it is written. */
+export class TrialLog {
+  private readonly file: string;
+  private readonly fileBytes: number;
+  private waiting: Buffer[] = [];
+  private size = 0;
+  private dropped = 0;
+  private handle: FileHandle | null = null;
+  private written = 0;
+  private writing: Promise<void> | null = null;
+  /** The disk has not taken anything for longer than a trainer should wait. */
+  private stuck = false;
+
+  constructor(folder: string, trial: string, { fileBytes = 8 << 20 }: TrialLogOptions = {}) {
+    this.file = logFile(folder, trial);
+    this.fileBytes = fileBytes;
+    try {
+      mkdirSync(path.dirname(this.file), { recursive: true });
+    } catch {
+      // Every write will say so, and a trial does not end for the sake of its log.
+    }
+  }
+
+  /** Takes text to be written; what nothing can be done with is dropped and counted. */
+  write(text: string | Buffer): void {
+    const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+    if (this.size + bytes.length > mostBytes) {
+      this.dropped += bytes.length;
+      return;
+    }
+    this.waiting.push(bytes);
+    this.size += bytes.length;
+    this.writing ??= this.begin();
+  }
+
+  /** Who writes should wait for `room`. */
+  get full(): boolean {
+    return this.size > waitingBytes && !this.stuck;
+  }
+
+  /** Resolves when there is room again, and after a second in any case. */
+  async room(): Promise<void> {
+    this.stuck = !(await within(patience, this.writing));
+  }
+
+  /** Resolves when all is written, or after a second in which it was not. */
+  async close(): Promise<void> {
+    const done = (async () => {
+      while (this.writing) await this.writing;
+      if (this.dropped > 0) await this.append([]);
+      await this.handle?.close();
+    })().catch(() => {});
+    await within(patience, done);
+  }
+
+  private begin(): Promise<void> {
+    return this.drain().finally(() => {
+      // What came after the last look.
+      this.writing = this.waiting.length > 0 ? this.begin() : null;
+    });
+  }
+
+  private async drain(): Promise<void> {
+    // A turn later, so that what is said at once is written at once.
+    await null;
+    while (this.waiting.length > 0) {
+      const [all, size] = [this.waiting, this.size];
+      this.waiting = [];
+      try {
+        await this.append(all);
+      } catch {
+        this.dropped += size;
+        // A disk that is full, or a folder that is gone, may be there again.
+        await this.handle?.close().catch(() => {});
+        this.handle = null;
+      }
+      this.size -= size;
+    }
+    this.stuck = false;
+  }
+
+  private async append(parts: readonly Buffer[]): Promise<void> {
+    const lost = this.dropped;
+    const note = lost === 0 ? [] : [Buffer.from(`\n--- ${lost} bytes could not be written to this log\n`)];
+    const bytes = Buffer.concat([...note, ...parts]);
+    for (let start = 0; start < bytes.length; ) {
+      this.handle ??= await this.open();
+      if (this.written >= this.fileBytes) await this.rotate();
+      const end = this.endOfPart(bytes, start);
+      await this.handle.appendFile(bytes.subarray(start, end));
+      this.written += end - start;
+      start = end;
+    }
+    this.dropped -= lost;
+  }
+
+  /** As much as the file takes, in whole lines where that is possible. */
+  private endOfPart(bytes: Buffer, start: number): number {
+    const room = start + this.fileBytes - this.written;
+    if (room >= bytes.length) return bytes.length;
+    const line = bytes.lastIndexOf(0x0a, room - 1) + 1;
+    return line > start ? line : room;
+  }
+
+  private async open(): Promise<FileHandle> {
+    const handle = await open(this.file, 'a');
+    this.written = (await handle.stat()).size;
+    return handle;
+  }
+
+  /** Another worker that writes the same log may have been faster: then the new file is taken as it is. */
+  private async rotate(): Promise<void> {
+    const own = await this.handle?.stat();
+    await this.handle?.close();
+    this.handle = null;
+    const before = droppedBefore(this.file) + sizeOf(`${this.file}.1`);
+    if (own?.ino === inodeOf(this.file)) await rename(this.file, `${this.file}.1`);
+    this.handle = await this.open();
+    if (this.written > 0) return;
+    const head = before === 0 ? '' : `; ${before} bytes before that file are gone`;
+    await this.handle.appendFile(`${headOf(path.basename(this.file))}${head}\n`);
+    this.written = (await this.handle.stat()).size;
+  }
+}
+
+/** The files of a trial's log that there are, older first. */
+export function logFiles(folder: string, trial: string): string[] {
+  const file = logFile(folder, trial);
+  return [`${file}.1`, file].filter((one) => inodeOf(one) !== null);
+}
+
+function logFile(folder: string, trial: string): string {
+  return path.join(folder, 'logs', `${trial}.log`);
+}
+
+function headOf(name: string): string {
+  return `--- this log goes on from ${name}.1`;
+}
+
+/** How much was dropped before a file's predecessor, by its first line. */
+function droppedBefore(file: string): number {
+  const bytes = Buffer.alloc(400);
+  const descriptor = openSync(file, 'r');
+  try {
+    const text = bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, bytes.length, 0));
+    if (!text.startsWith(headOf(path.basename(file)))) return 0;
+    return Number(/; (\d+) bytes before/.exec(text.split('\n')[0] ?? '')?.[1] ?? 0);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function inodeOf(file: string): number | null {
+  return statSync(file, { throwIfNoEntry: false })?.ino ?? null;
+}
+
+/** Whether it came to its end in that time. */
+async function within(milliseconds: number, work: Promise<unknown> | null): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, false);
+  });
+  try {
+    return await Promise.race([Promise.resolve(work).then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
