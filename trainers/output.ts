@@ -122,6 +122,8 @@ export class Tail {
       .split(/\r\n?|\n/);
     if (this.cut) lines[0] = `...${lines[0]}`;
     const shown = lines.slice(-tailLines);
-    return shown.map((line) => (line.length > tailCharacters ? `${line.slice(0, tailCharacters)}...` : line)).join('\n');
+    return shown
+      .map((line) => (line.length > tailCharacters ? `${line.slice(0, tailCharacters)}...` : line))
+      .join('\n');
   }
 }

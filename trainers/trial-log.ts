@@ -16,6 +16,8 @@ export interface TrialLogOptions {
 const waitingBytes = 1 << 20;
 /** Bytes that wait at most: what has been read already has a place. */
 const mostBytes = 4 << 20;
+/** Bytes of a line that is cut rather than leave a file short of it. */
+const longLine = 1 << 16;
 /** Milliseconds that a trainer waits for its log at most. */
 const patience = 1000;
 
@@ -27,7 +29,6 @@ export class TrialLog {
   private size = 0;
   private dropped = 0;
   private handle: FileHandle | null = null;
-  private written = 0;
   private writing: Promise<void> | null = null;
   /** The disk has not taken anything for longer than a trainer should wait. */
   private stuck = false;
@@ -104,29 +105,16 @@ export class TrialLog {
     const lost = this.dropped;
     const note = lost === 0 ? [] : [Buffer.from(`\n--- ${lost} bytes could not be written to this log\n`)];
     const bytes = Buffer.concat([...note, ...parts]);
-    for (let start = 0; start < bytes.length; ) {
-      this.handle ??= await this.open();
-      if (this.written >= this.fileBytes) await this.rotate();
-      const end = this.endOfPart(bytes, start);
-      await this.handle.appendFile(bytes.subarray(start, end));
-      this.written += end - start;
+    for (let start = 0; start < bytes.length;) {
+      this.handle ??= await open(this.file, 'a');
+      // Another worker may write the same log.
+      const room = this.fileBytes - (await this.handle.stat()).size;
+      const end = endOfPart(bytes, start, room, Math.min(longLine, this.fileBytes / 2));
+      if (end > start) await this.handle.appendFile(bytes.subarray(start, end));
+      else await this.rotate();
       start = end;
     }
     this.dropped -= lost;
-  }
-
-  /** As much as the file takes, in whole lines where that is possible. */
-  private endOfPart(bytes: Buffer, start: number): number {
-    const room = start + this.fileBytes - this.written;
-    if (room >= bytes.length) return bytes.length;
-    const line = bytes.lastIndexOf(0x0a, room - 1) + 1;
-    return line > start ? line : room;
-  }
-
-  private async open(): Promise<FileHandle> {
-    const handle = await open(this.file, 'a');
-    this.written = (await handle.stat()).size;
-    return handle;
   }
 
   /** Another worker that writes the same log may have been faster: then the new file is taken as it is. */
@@ -136,12 +124,21 @@ export class TrialLog {
     this.handle = null;
     const before = droppedBefore(this.file) + sizeOf(`${this.file}.1`);
     if (own?.ino === inodeOf(this.file)) await rename(this.file, `${this.file}.1`);
-    this.handle = await this.open();
-    if (this.written > 0) return;
-    const head = before === 0 ? '' : `; ${before} bytes before that file are gone`;
-    await this.handle.appendFile(`${headOf(path.basename(this.file))}${head}\n`);
-    this.written = (await this.handle.stat()).size;
+    this.handle = await open(this.file, 'a');
+    if ((await this.handle.stat()).size > 0) return;
+    const gone = before === 0 ? '' : `; ${before} bytes before that file are gone`;
+    await this.handle.appendFile(`${headOf(path.basename(this.file))}${gone}\n`);
   }
+}
+
+/** Where to cut what a file takes: at the end of a line, or within one that is `long`; at `start` when nothing fits. */
+function endOfPart(bytes: Buffer, start: number, room: number, long: number): number {
+  if (room >= bytes.length - start) return bytes.length;
+  if (room <= 0) return start;
+  const line = bytes.lastIndexOf(0x0a, start + room - 1) + 1;
+  if (line > start) return line;
+  const next = bytes.indexOf(0x0a, start);
+  return (next < 0 ? bytes.length : next) - start < long ? start : start + room;
 }
 
 /** The files of a trial's log that there are, older first. */
