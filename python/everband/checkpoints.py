@@ -210,7 +210,8 @@ class Claim:
         except FileNotFoundError:
             self._require_unfenced()
             raise CheckpointError(f'checkpoint "{checkpoint}" does not exist in checkpointDir') from None
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # ValueError: a name that no file can have.
             self._require_unfenced()
             raise CheckpointError(f'checkpoint "{checkpoint}" cannot be read: {error}') from error
         self._names.add(name)
