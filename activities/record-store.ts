@@ -4,7 +4,7 @@
  * SHA-256 digest of the rest. Writing again what is there changes nothing.
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { assembleRecord } from '../core/assemble.js';
 import { foldRounds, oneByOne, type KeptGroup, type Material } from '../core/engine/material.js';
@@ -14,7 +14,7 @@ import type { EnteredRound } from '../core/recover.js';
 import { canonicalJson, digestOf, type StudyRecord } from '../core/record.js';
 import { planOf, type Study } from '../core/study.js';
 import type { Trial } from '../core/trial.js';
-import { writeWhole } from '../trainers/checkpoint-files.js';
+import { removeWithin, writeWhole } from '../trainers/checkpoint-files.js';
 import { studyFolder } from '../trainers/identity.js';
 import { placeName, within } from '../trust/places.js';
 import type { RecordPart } from '../workflows/messages.js';
@@ -56,7 +56,7 @@ export async function writeFile(stateDir: string, study: string, name: string, t
   if (part !== null) {
     // Of an execution that was terminated or reset: what is written now follows on what is kept.
     for (const later of filesOf(stateDir, study, partName)) {
-      if ((partNumber(later) ?? 0) > part) await rm(path.join(recordFolder(stateDir, study), later));
+      if ((partNumber(later) ?? 0) > part) await removeWithin(recordFolder(stateDir, study), later);
     }
   }
   await write(recordFolder(stateDir, study), name, `${digestOf(text)}\n${text}`);

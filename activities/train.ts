@@ -1,6 +1,4 @@
 /** The activity that trains: supervises a trainer, beats, publishes every epoch, and answers for what is known. */
-import { createWriteStream, mkdirSync } from 'node:fs';
-import { finished } from 'node:stream/promises';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { cut, noEpochs, type Curve } from '../core/curve.js';
 import type { CommandTrainer, ModuleTrainer, ReplayTrainer } from '../core/study.js';
@@ -14,8 +12,9 @@ import { readTable, replayed } from '../trainers/replay.js';
 import { runSegment, settle, StopSwitch, TrainerFailure, type SegmentOptions } from '../trainers/segment.js';
 import { trainerCommand } from '../trainers/trainer-command.js';
 import { NotAllowedError } from '../trust/allowed.js';
-import { PlaceError, within } from '../trust/places.js';
-import { SecretError } from '../trust/secrets.js';
+import { PlaceError } from '../trust/places.js';
+import { redacted, SecretError } from '../trust/secrets.js';
+import { TrialLog } from '../trainers/trial-log.js';
 import {
   failureTypes,
   type TrainHeartbeat,
@@ -138,7 +137,7 @@ async function superviseSegment({ pool, host, input, trainer, beats }: Supervisi
     stop.raise(details?.timedOut || details?.notFound ? 'now' : 'gently');
   };
   context.cancellationSignal.addEventListener('abort', onCancelled);
-  const log = openLog(stateDir, study, trial.id);
+  const log = new TrialLog(studyFolder(stateDir, study), trial.id);
   let fenced: FencedError | null = null;
   let watch: NodeJS.Timeout | null = null;
   let lease: Lease | null = null;
@@ -148,6 +147,7 @@ async function superviseSegment({ pool, host, input, trainer, beats }: Supervisi
       lease = await pool.acquire(command, context.cancellationSignal);
       if (lease === null) return await context.cancelled;
       const { process, reused } = lease;
+      process.logTo(log);
       reuse = true;
       const claim = await claimTrial(scope, training.maxLosses);
       reuse = false;
@@ -173,7 +173,6 @@ async function superviseSegment({ pool, host, input, trainer, beats }: Supervisi
         },
         epochTimeoutMilliseconds: training.epochTimeoutSeconds * 1000,
         graceMilliseconds: training.graceSeconds * 1000,
-        log: (text) => log.write(text),
         onEpoch: beats.beat,
       };
       try {
@@ -204,7 +203,8 @@ async function superviseSegment({ pool, host, input, trainer, beats }: Supervisi
         await process.exited;
         await claim.release();
         const tail = process.stderrTail;
-        throw trialFailed(error.message + (tail === '' ? '' : `\n${tail}`), cut(claim.known, from - claim.known.base));
+        const said = redacted(error.message, command.secrets) + (tail === '' ? '' : `\n${tail}`);
+        throw trialFailed(said, cut(claim.known, from - claim.known.base));
       }
     }
   } finally {
@@ -269,27 +269,12 @@ function startBeats(trial: string, from: number): Beats {
   };
 }
 
-/** A trial's log, one file over all attempts. */
-function openLog(
-  stateDir: string,
-  study: string,
-  trial: string
-): { write(text: string): void; close(): Promise<void> } {
-  const folder = within(studyFolder(stateDir, study), 'logs');
-  mkdirSync(folder, { recursive: true });
-  const stream = createWriteStream(within(folder, `${trial}.log`), { flags: 'a' });
-  // A full disk must not end a trial for the sake of its log.
-  stream.on('error', () => {});
-  return {
-    write: (text) => void stream.write(text),
-    async close() {
-      stream.end();
-      await finished(stream).catch(() => {});
-    },
-  };
-}
+/** Characters of the longest message: it is in a history for as long as that is kept. */
+const maxMessage = 16_000;
 
 /** `curve`: of the epochs after `from` that it trained before. */
 function trialFailed(message: string, { values, metrics }: Curve = noEpochs): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, failureTypes.trialFailed, values, ...(metrics ? [metrics] : []));
+  // Half a character, which a trainer may have sent and a cut may have left, could not be sent on.
+  const text = Buffer.from(message.length > maxMessage ? `${message.slice(0, maxMessage)}...` : message).toString();
+  return ApplicationFailure.nonRetryable(text, failureTypes.trialFailed, values, ...(metrics ? [metrics] : []));
 }

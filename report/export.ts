@@ -21,11 +21,21 @@ interface Tables {
   readonly schedule?: string;
 }
 
-/** RFC 4180; an absent value is empty, an empty string is quoted. */
+/** RFC 4180; an absent value is empty, an empty string is quoted, and no text is a formula to a spreadsheet. */
 function csv(rows: readonly Row[]): string {
-  const cells = rows.map((row) => row.map((value) => (typeof value === 'object' ? JSON.stringify(value) : value)));
+  const cells = rows.map((row) =>
+    row.map((value) => {
+      if (typeof value === 'string') return inert(value);
+      return typeof value === 'object' ? JSON.stringify(value) : value;
+    })
+  );
   // A line break that ends no record is quoted too.
   return stringify(cells, { record_delimiter: 'windows', quoted_match: /^$|[\r\n]/, cast: { boolean: String } });
+}
+
+/** With a quote before what a spreadsheet would compute, and before a quote, so that taking one away gives the text again. */
+function inert(text: string): string {
+  return /^[=+\-@\t\r\n'\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text;
 }
 
 /** A row for each of `all`: what `cells` says, then its configuration in columns `config.<name>`. */

@@ -10,6 +10,9 @@ import { addOperateCommands } from './commands/operate.js';
 import { addRunCommands } from './commands/run.js';
 import { addServeCommands } from './commands/serve.js';
 import { addSimulateCommand } from './commands/simulate.js';
+import { guardConsole } from './terminal.js';
+
+guardConsole();
 
 const program = new Command('everband')
   .description('Hyperparameter optimisation that survives everything: studies as durable workflows on Temporal')

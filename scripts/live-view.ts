@@ -10,7 +10,7 @@ import { workflowIds, type ParkedTrial, type StudyStatus, type TrainHeartbeat } 
 import { statusOf, trainingNow, troubleAt, type TrainingNow } from './api.js';
 import { resultOf } from './outcome.js';
 import { CliError } from '../cluster/errors.js';
-import { fit, short } from './terminal.js';
+import { fit, harmlessInColour, short } from './terminal.js';
 import { silent, troublesOf, troubleText, type Trouble } from '../cluster/troubles.js';
 
 /** What the running rounds do right now. */
@@ -72,14 +72,14 @@ export async function watchStudy(
         ...(seen ? view(seen, live, pace) : [`${name}: waiting`]),
         // The cure on a line of its own, for lines are cut.
         ...troubles.flatMap(({ text }) => text.split(/(?<=\.) (?=Fix: )/)).map((line) => pc.yellow(line)),
-      ].map((line) => fit(line, process.stdout.columns || 120));
+      ].map((line) => fit(oneLine(line), process.stdout.columns || 120));
       write((drawn > 0 ? `\x1b[${drawn}A\x1b[0J` : '') + lines.join('\n') + '\n');
       drawn = lines.length;
     } else {
       for (const line of [...events(name, seen, live), ...troubles]) {
         if (told.has(line.key)) continue;
         told.add(line.key);
-        write(`${line.text}\n`);
+        write(`${oneLine(line.text)}\n`);
       }
       // Said once per outage, not once for ever.
       for (const key of told)
@@ -87,6 +87,10 @@ export async function watchStudy(
     }
     if (settled) return settled.result;
   }
+}
+
+function oneLine(text: string): string {
+  return harmlessInColour(text).replaceAll('\n', ' ');
 }
 
 function wait(ms: number): Promise<null> {

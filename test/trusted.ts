@@ -16,6 +16,16 @@ export function allowTrainer(stateDir: string, trainer: Trainer): void {
   }
 }
 
+/** A segment as a client of this state folder would have it asked for: sealed, and its trainer allowed. */
+export function trustedSegment<T extends { readonly study: string; readonly trainer: Trainer }>(
+  stateDir: string,
+  segment: T & { readonly identity?: StudyIdentity }
+): T & { readonly identity: SealedIdentity } {
+  const { identity = { id: 'one', incarnation: 0 }, study, trainer } = segment;
+  allowTrainer(stateDir, trainer);
+  return { ...segment, identity: sealedFor(stateDir, study, identity, trainer) };
+}
+
 /** The identity of a study that a client of this state folder has sealed. */
 export function sealedFor(
   stateDir: string,

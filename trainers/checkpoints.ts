@@ -3,7 +3,7 @@
  * of its own (attempts.ts), and the newest one is the one that counts.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { cut, GrowingCurve, type EpochNumbers } from '../core/curve.js';
@@ -22,7 +22,7 @@ import {
   type SavedCheckpoint,
 } from './attempts.js';
 import { placeName, within } from '../trust/places.js';
-import { copyFiles, describeFiles, type FileDigest } from './checkpoint-files.js';
+import { copyFiles, describeFiles, linkOnTheWay, removeWithin, type FileDigest } from './checkpoint-files.js';
 import { appendEpochs, epochFile, formatEpochLine } from './epoch-log.js';
 import { CheckpointError, findCheckpoint } from './held.js';
 import { FencedError, readIdentity, requireCurrent, studyFolder } from './identity.js';
@@ -44,7 +44,7 @@ export class TooManyLossesError extends Error {
 
 /** Forgets everything about these trials, except checkpoints that are held for others. */
 export async function removeCheckpoints(stateDir: string, study: string, trialIds: readonly string[]): Promise<void> {
-  for (const id of trialIds) await rm(checkpointFolder(stateDir, study, id), { recursive: true, force: true });
+  for (const id of trialIds) await removeWithin(studyFolder(stateDir, study), path.join('checkpoints', id));
 }
 
 /** Ids of the trials that have checkpoints, or had begun to make some. */
@@ -92,7 +92,7 @@ export async function claimTrial(scope: CheckpointScope, maxLosses: number): Pro
     }
     const newer = readFolders(root, identity).find((folder) => byAge(folder, own) > 0);
     if (newer) {
-      await rm(own.path, { recursive: true, force: true });
+      await removeWithin(root, path.basename(own.path));
       if (newer.incarnation > own.incarnation) {
         throw new FencedError(`incarnation ${own.incarnation} of the study was overtaken by ${newer.incarnation}`);
       }
@@ -263,6 +263,11 @@ export class TrialClaim {
     return studyFolder(this.scope.stateDir, this.scope.study);
   }
 
+  /** From the study's folder to the trainer's files. */
+  private get way(): string {
+    return path.relative(this.studyFolder, this.filesFolder);
+  }
+
   private note({ seconds, others }: EpochFacts): void {
     const { identity } = this.scope;
     const place = { host: os.hostname(), attempt: this.claim, identity };
@@ -288,6 +293,14 @@ export class TrialClaim {
       this.requireUnfenced();
       throw new CheckpointError(`checkpoint "${checkpoint}" does not exist in checkpointDir`);
     }
+    const link = linkOnTheWay(this.studyFolder, path.join(this.way, name));
+    if (link !== null) {
+      this.requireUnfenced();
+      const what = path.relative(this.way, link) || 'checkpointDir';
+      throw new CheckpointError(
+        `checkpoint "${checkpoint}" leads through a link, ${what}: it must be a file or folder inside checkpointDir`
+      );
+    }
     this.names.add(name);
     this.recorded.push({ epoch, name, files: null });
     while (this.recorded.length > 2) {
@@ -309,7 +322,7 @@ export class TrialClaim {
   /** Removes what the manifest has made superfluous; two checkpoints stay in all. */
   private async clearUp(): Promise<void> {
     for (const name of this.dropped.splice(0)) {
-      await rm(path.join(this.filesFolder, name), { recursive: true, force: true });
+      await removeWithin(this.studyFolder, path.join(this.way, name));
     }
     // Without a new epoch the earlier attempts are still the evidence of losses in a row.
     if (this.curve.values.length === this.resumed && this.nonFinite === null) return;
@@ -322,7 +335,7 @@ export class TrialClaim {
       // What this attempt started from is known to be good; others are only believed to be.
       const started = this.start?.path.startsWith(attempt.path + path.sep) === true;
       if (this.start !== null && this.recorded.length < 2 && (started || (kept < 2 && usable > 0))) kept += usable;
-      else await rm(attempt.path, { recursive: true, force: true });
+      else await removeWithin(this.root, path.basename(attempt.path));
     }
   }
 }

@@ -4,10 +4,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { checkpointFolder, readAttempts, studyDigest, type SavedCheckpoint, type TrialPlace } from './attempts.js';
-import { copyFiles, filesAreIntact, writeWhole } from './checkpoint-files.js';
+import { copyFiles, filesAreIntact, removeWithin, writeWhole } from './checkpoint-files.js';
 import { within } from '../trust/places.js';
 import { studyFolder } from './identity.js';
 
@@ -41,7 +41,7 @@ export async function holdCheckpoint(place: TrialPlace, trial: string, epoch: nu
     await writeWhole(path.join(temporary, 'checkpoint.json'), JSON.stringify({ epoch, name, files }));
     await rename(temporary, folder);
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await removeWithin(path.dirname(folder), path.basename(temporary));
     // Another attempt was faster.
     if (!existsSync(folder)) throw error;
   }
@@ -54,12 +54,13 @@ export function isHeld(place: TrialPlace, trial: string, epoch: number): boolean
 
 /** Gives up a checkpoint that was held. */
 export async function releaseCheckpoint(place: TrialPlace, trial: string, epoch: number): Promise<void> {
-  await rm(heldFolder(place, trial, epoch), { recursive: true, force: true });
+  const folder = studyFolder(place.stateDir, place.study);
+  await removeWithin(folder, path.relative(folder, heldFolder(place, trial, epoch)));
 }
 
 /** Gives up all that were held: the study is over. */
 export async function releaseStudy(stateDir: string, study: string): Promise<void> {
-  await rm(within(studyFolder(stateDir, study), 'held'), { recursive: true, force: true });
+  await removeWithin(studyFolder(stateDir, study), 'held');
 }
 
 /** An intact checkpoint of the trial of exactly this epoch: a held one, else one of its newest attempts. */

@@ -3,8 +3,9 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Duplex, Readable, Writable } from 'node:stream';
-import { StringDecoder } from 'node:string_decoder';
-import { maxLine } from './protocol.js';
+import { Redactor } from '../trust/secrets.js';
+import { LineSplitter, Tail } from './output.js';
+import { readLine, type Said } from './protocol.js';
 
 /** A program to run; two equal commands share a process one after the other. */
 export interface TrainerCommand {
@@ -16,9 +17,9 @@ export interface TrainerCommand {
   readonly secrets: readonly string[];
 }
 
-/** What a trainer process tells, in order; `exit` is the last. */
+/** What a trainer process tells, in order; `exit` is the last. What it prints besides goes to its log alone. */
 export type ProcessEvent =
-  | { readonly type: 'line'; readonly line: string; /** ms since 1970. */ readonly at: number }
+  | { readonly type: 'said'; readonly said: Said; /** ms since 1970. */ readonly at: number }
   | { readonly type: 'exit'; readonly how: string; readonly clean: boolean };
 
 /**
@@ -30,24 +31,37 @@ export type ProcessEvent =
 const launcher =
   '( ( trap "" TERM INT HUP; exec 0<&3 3<&- 1>/dev/null 2>/dev/null; read x; kill -KILL 0 ) & ); exec 3<&-; exec "$@"';
 
-/** Lines of standard error kept for the message of a failure. */
-const tailLines = 20;
+/** Where a trainer's output goes; a trainer is made to wait for `room` where it is `full`. */
+export interface OutputLog {
+  write(text: Buffer): void;
+  readonly full: boolean;
+  room(): Promise<void>;
+}
+
+/** Events, and characters of them, that may wait before the trainer has to. */
+const mostEvents = 256;
+const mostHeard = 1 << 22;
 
 /** One running trainer. */
 export class TrainerProcess {
   readonly pid: number | undefined;
-  /** Receives standard error as it comes; set per segment. */
-  log: ((text: string) => void) | null = null;
+  /** It has printed nothing on standard output since the last request. */
+  silent = true;
+  private log: OutputLog | null = null;
+  private readonly stdout: LineSplitter;
+  private readonly redactors: readonly Redactor[];
   private readonly child: ChildProcess;
   private readonly leash: Duplex;
   private readonly events: ProcessEvent[] = [];
-  private readonly tail: string[] = [];
+  private readonly tail = new Tail();
+  private heard = 0;
+  private waits = false;
   private wake: (() => void) | null = null;
   private over = false;
   /** Resolves once the process and its group are gone. */
   readonly exited: Promise<void>;
 
-  constructor({ command, cwd, env }: TrainerCommand, gpu: string | undefined) {
+  constructor({ command, cwd, env, secrets }: TrainerCommand, gpu: string | undefined) {
     this.child = spawn('/bin/sh', ['-c', launcher, 'sh', ...command], {
       cwd,
       env: { ...env, ...(gpu === undefined ? {} : { CUDA_VISIBLE_DEVICES: gpu }) },
@@ -61,11 +75,32 @@ export class TrainerProcess {
     const stdin = this.child.stdin as Writable;
     // A trainer that died before it read its request is told by its exit.
     stdin.on('error', () => {});
-    splitLines(this.child.stdout as Readable, /\r?\n/, (line) => this.push({ type: 'line', line, at: Date.now() }));
-    (this.child.stderr as Readable).setEncoding('utf8').on('data', (text: string) => this.log?.(text));
-    splitLines(this.child.stderr as Readable, /\r?\n|\r/, (line) => {
-      this.tail.push(line);
-      if (this.tail.length > tailLines) this.tail.shift();
+    const shown = [
+      new Redactor(secrets, (text) => this.log?.write(text)),
+      new Redactor(secrets, (text) => {
+        this.tail.push(text);
+        this.log?.write(text);
+      }),
+    ] as const;
+    const [output, errors] = shown;
+    this.redactors = shown;
+    this.stdout = new LineSplitter(
+      (text) => output.push(text),
+      (line) => this.hear(line)
+    );
+    (this.child.stdout as Readable).on('data', (chunk: Buffer) => {
+      this.silent = false;
+      this.stdout.push(chunk);
+      this.keepUp();
+    });
+    (this.child.stdout as Readable).on('end', () => {
+      this.stdout.end();
+      output.flush();
+    });
+    (this.child.stderr as Readable).on('end', () => errors.flush());
+    (this.child.stderr as Readable).on('data', (chunk: Buffer) => {
+      errors.push(chunk);
+      this.keepUp();
     });
     this.exited = new Promise((resolve) => {
       const end = (how: string, clean: boolean): void => {
@@ -82,6 +117,8 @@ export class TrainerProcess {
         // The watcher sees the end of its pipe and takes what the trainer left behind.
         this.leash.destroy();
         this.signal('SIGKILL');
+        // What it has said last is not much, and no longer holds it up.
+        this.flow();
         // Something that left the group may hold the output open for ever.
         const { stdout, stderr } = this.child;
         setTimeout(() => (stdout?.destroy(), stderr?.destroy()), 1000).unref();
@@ -98,7 +135,7 @@ export class TrainerProcess {
 
   /** The last lines of standard error. */
   get stderrTail(): string {
-    return this.tail.join('\n');
+    return this.tail.text;
   }
 
   /** Is there an event that `next` would give at once? */
@@ -107,6 +144,7 @@ export class TrainerProcess {
   }
 
   send(request: object): void {
+    this.silent = true;
     (this.child.stdin as Writable).write(JSON.stringify(request) + '\n');
   }
 
@@ -138,13 +176,33 @@ export class TrainerProcess {
       });
       this.wake = null;
     }
-    return this.events.shift() ?? null;
+    const event = this.events.shift() ?? null;
+    if (this.events.length === 0) {
+      this.heard = 0;
+      this.flow();
+    }
+    return event;
+  }
+
+  /** From now on output goes there; null: nowhere. */
+  logTo(log: OutputLog | null): void {
+    this.flush();
+    this.log = log;
+    this.flow();
   }
 
   /** Drops what was said between two segments. */
   forget(): void {
+    this.flush();
     this.events.length = 0;
-    this.tail.length = 0;
+    this.heard = 0;
+    this.tail.clear();
+    this.flow();
+  }
+
+  private flush(): void {
+    this.stdout.flush();
+    for (const redactor of this.redactors) redactor.flush();
   }
 
   /** Makes a waiting `next` return. */
@@ -165,6 +223,41 @@ export class TrainerProcess {
   private push(event: ProcessEvent): void {
     this.events.push(event);
     this.wake?.();
+  }
+
+  private hear(line: string): void {
+    const said = readLine(line);
+    if (said === null) return;
+    this.heard += line.length;
+    this.push({ type: 'said', said, at: Date.now() });
+  }
+
+  /** Makes a trainer wait that prints faster than its log is written, or tells more than anybody listens to. */
+  private keepUp(): void {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const { log } = this;
+    if (this.isAhead) this.hold();
+    else if (log?.full && !this.waits) {
+      this.hold();
+      void log.room().then(() => this.log === log && !this.isAhead && this.flow());
+    }
+  }
+
+  private get isAhead(): boolean {
+    return this.events.length >= mostEvents || this.heard >= mostHeard;
+  }
+
+  private hold(): void {
+    this.waits = true;
+    this.child.stdout?.pause();
+    this.child.stderr?.pause();
+  }
+
+  private flow(): void {
+    if (!this.waits) return;
+    this.waits = false;
+    this.child.stdout?.resume();
+    this.child.stderr?.resume();
   }
 }
 
@@ -262,7 +355,7 @@ export class ProcessPool {
       process,
       reused,
       release: async (reuse) => {
-        process.log = null;
+        process.logTo(null);
         if (reuse && process.alive && !this.disposed) {
           entry.idle = setTimeout(() => void this.retire(slot, entry), this.options.idleMilliseconds ?? 60_000).unref();
         } else {
@@ -282,23 +375,4 @@ export class ProcessPool {
     slot.process = null;
     await entry.process.end(2000);
   }
-}
-
-/** Calls back with every complete line and with what is left at the end. */
-function splitLines(stream: Readable, separator: RegExp, onLine: (line: string) => void): void {
-  const decoder = new StringDecoder('utf8');
-  let rest = '';
-  stream.on('data', (chunk: Buffer | string) => {
-    rest += typeof chunk === 'string' ? chunk : decoder.write(chunk);
-    const lines = rest.split(separator);
-    rest = lines.pop() ?? '';
-    for (const line of lines) onLine(line);
-    if (rest.length > maxLine) {
-      onLine(rest);
-      rest = '';
-    }
-  });
-  stream.on('end', () => {
-    if (rest !== '') onLine(rest);
-  });
 }

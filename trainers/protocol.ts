@@ -46,35 +46,57 @@ export type TrainMessage =
   | { readonly type: 'log' }
   | { readonly type: 'malformed'; readonly problem: string };
 
-/** Characters of the longest line kept in one piece: a trainer that never ends its lines must not fill the memory. */
+/** Bytes of the longest line that can be one of the protocol: a trainer that never ends its lines must not fill the memory. */
 export const maxLine = 1 << 20;
 
-const log: TrainMessage = { type: 'log' };
+/** Characters of what a message shows of a line. */
+const shownCharacters = 300;
+/** Characters of an error that a trainer tells. */
+const errorCharacters = 4000;
+
+/** A line of the protocol, before anybody asks for a metric. */
+export type Said =
+  | { readonly type: 'object'; readonly fields: Readonly<Record<string, unknown>>; readonly text: string }
+  | { readonly type: 'malformed'; readonly problem: string };
 
 /** Reads one line; `metric` is the key whose value counts, `metrics` are further ones that it must have. */
 export function parseLine(line: string, metric: string, metrics: readonly string[] = []): TrainMessage {
+  const said = readLine(line);
+  return said === null ? { type: 'log' } : interpret(said, metric, metrics);
+}
+
+/** A line of the protocol; null for one of the log. */
+export function readLine(line: string): Said | null {
   const text = line.trim();
-  if (!text.startsWith('{')) return log;
-  const parsed = parseJson(text);
-  if (parsed === undefined) {
-    const problem = text.length >= maxLine ? `is longer than ${maxLine} characters` : 'is not JSON';
-    return /^\{\s*"epoch"/.test(text) ? malformed(text, problem) : log;
-  }
+  if (!text.startsWith('{')) return null;
+  const fields = parseJson(text);
+  if (fields === undefined) return /^\{\s*"epoch"/.test(text) ? malformed(text, 'is not JSON') : null;
+  return ['epoch', 'error', 'ready'].some((key) => key in fields) ? { type: 'object', fields, text } : null;
+}
+
+/** What a line of the protocol says to who asked for these metrics. */
+export function interpret(
+  said: Said,
+  metric: string,
+  metrics: readonly string[] = []
+): Exclude<TrainMessage, { type: 'log' }> {
+  if (said.type === 'malformed') return said;
+  const { fields, text } = said;
   // An object that has an epoch is an epoch, even when the metric is called "error" or "ready".
-  if ('epoch' in parsed) return parseEpoch(parsed, { metric, metrics }, text);
-  if ('error' in parsed) {
-    const { error } = parsed;
-    return { type: 'error', message: typeof error === 'string' ? error : JSON.stringify(error) };
+  if ('epoch' in fields) return parseEpoch(fields, { metric, metrics }, text);
+  if ('error' in fields) {
+    const { error } = fields;
+    // What is no text may be nested too deeply to be written again.
+    return { type: 'error', message: cut(typeof error === 'string' ? error : text, errorCharacters) };
   }
-  if ('ready' in parsed) return parsed['ready'] === true ? { type: 'ready' } : malformed(text, '"ready" must be true');
-  return log;
+  return fields['ready'] === true ? { type: 'ready' } : malformed(text, '"ready" must be true');
 }
 
 function parseEpoch(
-  parsed: Record<string, unknown>,
+  parsed: Readonly<Record<string, unknown>>,
   { metric, metrics }: { readonly metric: string; readonly metrics: readonly string[] },
   text: string
-): TrainMessage {
+): Exclude<TrainMessage, { type: 'log' }> {
   const { epoch, checkpoint = null, ...values } = parsed;
   if (typeof epoch !== 'number' || !Number.isSafeInteger(epoch)) return malformed(text, '"epoch" must be an integer');
   if (checkpoint !== null && (typeof checkpoint !== 'string' || checkpoint === '')) {
@@ -112,12 +134,22 @@ function readOthers(values: Record<string, unknown>, metric: string): Record<str
   );
 }
 
-function malformed(text: string, problem: string): TrainMessage {
-  return { type: 'malformed', problem: `${problem}: ${text.slice(0, 300)}` };
+function malformed(text: string, problem: string): Extract<Said, { type: 'malformed' }> {
+  return { type: 'malformed', problem: `${problem}: ${cut(text, shownCharacters)}` };
+}
+
+function cut(text: string, characters: number): string {
+  return text.length <= characters ? text : `${text.slice(0, characters)}...`;
 }
 
 /** Marks a token that JSON does not know; no real string starts with it. */
 const mark = '\u0000everband:';
+
+/**
+ * Finds the tokens between the strings. A string that never ends counts as one: a search that went on behind its first
+ * quote would read the rest of the line again for every quote in it.
+ */
+const tokens = /"(?:[^"\\]|\\[^])*"?|-?\b(?:Infinity|NaN)\b/g;
 
 /** JSON, and the tokens Python's json module writes: NaN, Infinity, -Infinity. Undefined when it is neither. */
 function parseJson(text: string): Record<string, unknown> | undefined {
@@ -129,7 +161,7 @@ function parseJson(text: string): Record<string, unknown> | undefined {
       return undefined;
     }
   };
-  return attempt(text) ?? attempt(text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:Infinity|NaN)\b/g, quoteToken));
+  return attempt(text) ?? attempt(text.replace(tokens, quoteToken));
 }
 
 function quoteToken(token: string): string {

@@ -1,7 +1,7 @@
 /** One request to one trainer process: sends it, follows the epochs, publishes them, watches the clock. */
 import type { TrialClaim } from './checkpoints.js';
 import type { TrainerProcess } from './process-pool.js';
-import { parseLine, type TrainRequest } from './protocol.js';
+import { interpret, type TrainRequest } from './protocol.js';
 
 /** The trainer did something wrong; counts as a failed attempt. */
 export class TrainerFailure extends Error {
@@ -36,7 +36,6 @@ export interface SegmentOptions {
   readonly epochTimeoutMilliseconds: number;
   readonly graceMilliseconds: number;
   readonly stop: StopSwitch;
-  readonly log: (text: string) => void;
   readonly onEpoch: (epoch: number, value: number | null) => void;
 }
 
@@ -50,17 +49,15 @@ const readyMilliseconds = 1000;
 
 /** @throws {TrainerFailure | CheckpointError | FencedError} */
 export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
-  const { process, request, claim, shift, stop, onEpoch, log } = options;
+  const { process, request, claim, shift, stop, onEpoch } = options;
   const { from, to, metric, metrics } = request;
   let epoch = from;
-  let silent = true;
   let began = Date.now();
   let published = Date.now();
   let deadline = Date.now() + options.epochTimeoutMilliseconds;
   /** When a trainer that was told to stop is killed. */
   let killAt: number | null = null;
   stop.listen(() => process.interrupt());
-  process.log = log;
   process.send(request);
   for (;;) {
     if (!process.hasEvents || Date.now() - published > publishMilliseconds) {
@@ -88,13 +85,10 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
     if (event.type === 'exit') {
       await claim.publish();
       if (killAt !== null) return 'stopped';
-      if (options.reused && silent) return 'gone';
+      if (options.reused && process.silent) return 'gone';
       throw new TrainerFailure(`the trainer ${event.how} after epoch ${epoch}, asked for epochs ${from + 1} to ${to}`);
     }
-    silent = false;
-    log(event.line + '\n');
-    const message = parseLine(event.line, metric, metrics);
-    if (message.type === 'log') continue;
+    const message = interpret(event.said, metric, metrics);
     if (message.type !== 'epoch') {
       // Told to stop, a trainer may break off as it likes.
       if (killAt !== null) continue;
@@ -132,7 +126,7 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
 
 /** Waits until a trainer that is done says that it takes more, true, or until it has ended, false. */
 export async function settle(options: SegmentOptions, end: SegmentEnd): Promise<boolean> {
-  const { process, stop, log, graceMilliseconds } = options;
+  const { process, stop, graceMilliseconds } = options;
   const steps = [
     { wait: readyMilliseconds, then: () => process.closeInput() },
     // A trainer that has diverged and goes on would go on to the end.
@@ -144,10 +138,8 @@ export async function settle(options: SegmentOptions, end: SegmentEnd): Promise<
     while (stop.urgency === null && (process.hasEvents || Date.now() < until)) {
       const event = await process.next(until - Date.now());
       if (event?.type === 'exit') return false;
-      if (event?.type !== 'line') continue;
-      log(event.line + '\n');
       // With its input closed it cannot take more.
-      if (index === 0 && parseLine(event.line, '').type === 'ready') return true;
+      if (index === 0 && event?.type === 'said' && interpret(event.said, '').type === 'ready') return true;
     }
     if (stop.urgency !== null) return false;
     then();

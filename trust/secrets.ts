@@ -39,6 +39,45 @@ export function redacted(text: string, secrets: readonly string[]): string {
   return shown;
 }
 
+/** Takes secrets out of a stream, also where one comes in pieces: what may be the beginning of one waits for the rest. */
+export class Redactor {
+  private readonly secrets: readonly string[];
+  private rest = '';
+
+  /** `forward` gets what may be shown. */
+  constructor(
+    secrets: readonly string[],
+    private readonly forward: (shown: Buffer) => void
+  ) {
+    // Byte by byte, for a chunk may end inside a character.
+    this.secrets = longestFirst(secrets).map((secret) => Buffer.from(secret).toString('latin1'));
+  }
+
+  push(chunk: Buffer): void {
+    if (this.secrets.length === 0) return this.forward(chunk);
+    let text = this.rest + chunk.toString('latin1');
+    for (const secret of this.secrets) if (text.includes(secret)) text = text.replaceAll(secret, '***');
+    const kept = Math.max(...this.secrets.map((secret) => beginningAtEnd(text, secret)));
+    this.rest = text.slice(text.length - kept);
+    if (kept < text.length) this.forward(Buffer.from(text.slice(0, text.length - kept), 'latin1'));
+  }
+
+  /** Nothing more comes: what waits is no secret. */
+  flush(): void {
+    const { rest } = this;
+    this.rest = '';
+    if (rest !== '') this.forward(Buffer.from(rest, 'latin1'));
+  }
+}
+
+/** Characters at the end of a text with which a secret begins. */
+function beginningAtEnd(text: string, secret: string): number {
+  for (let length = Math.min(text.length, secret.length - 1); length > 0; length--) {
+    if (text.endsWith(secret.slice(0, length))) return length;
+  }
+  return 0;
+}
+
 function longestFirst(secrets: readonly string[]): string[] {
   const lines = secrets.flatMap((secret) => [secret, ...secret.split('\n')]);
   return [...new Set(lines)].filter((one) => one.length >= shortest).sort((a, b) => b.length - a.length);

@@ -10,6 +10,8 @@ import { workflowIds, type StudyPhase, type StudyStatus } from './messages.js';
 
 /** Rows of a round's ranking; the record has them all. */
 const maxRanks = 30;
+/** Characters of what somebody else said. */
+const maxQuoted = 300;
 /** Brackets of a study's page, the latest. */
 const maxBrackets = 40;
 
@@ -55,11 +57,11 @@ export function schedulerText(scheduler: SchedulerSettings): string {
 export function roundDetails(study: Study, group: Group, closed: ClosedGroup | null, trouble: string | null): string {
   const { bracket, round, members, from, to, places, decisionPoint } = group;
   const head = [
-    `**${study.name} ${bracket} round ${round}**: ${members.length} trials, ${study.budgetUnit} ${from} to ${to}` +
+    `**${study.name} ${bracket} round ${round}**: ${members.length} trials, ${word(study.budgetUnit)} ${from} to ${to}` +
       (to === study.scheduler.maxBudget ? '' : `, the best ${places} go on`),
   ];
-  if (trouble !== null) head.push('', `**Trouble**: ${trouble}`);
-  if (decisionPoint !== null) head.push('', `Decision point: ${study.budgetUnit} ${decisionPoint}`);
+  if (trouble !== null) head.push('', `**Trouble**: ${quoted(trouble)}`);
+  if (decisionPoint !== null) head.push('', `Decision point: ${word(study.budgetUnit)} ${decisionPoint}`);
   if (closed === null) return head.join('\n');
   const { decision, outcomes, closing } = closed;
   const stopped = decision?.predictions.filter(({ goesOn }) => !goesOn).length ?? 0;
@@ -67,7 +69,7 @@ export function roundDetails(study: Study, group: Group, closed: ClosedGroup | n
   if (decision) {
     head.push(
       '',
-      `The pruner asked about ${decision.predictions.length} trials and stopped ${stopped}${why ? `: ${why}` : ''}.`
+      `The pruner asked about ${decision.predictions.length} trials and stopped ${stopped}${why ? `: ${quoted(why)}` : ''}.`
     );
   }
   const { value, compare } = modeOf(study.objective);
@@ -77,9 +79,9 @@ export function roundDetails(study: Study, group: Group, closed: ClosedGroup | n
   return [
     ...head,
     '',
-    `Spent: ${closing.epochs} ${study.budgetUnit}`,
+    `Spent: ${closing.epochs} ${word(study.budgetUnit)}`,
     '',
-    `| rank | trial | ${study.objective.metric} |`,
+    `| rank | trial | ${word(study.objective.metric)} |`,
     '|---|---|---|',
     ...ranking.slice(0, maxRanks).map(({ trial, loss }, i) => `| ${i + 1} | ${trial} | ${value(loss)} |`),
   ].join('\n');
@@ -99,16 +101,16 @@ export function studyDetails(study: Study, status: StudyStatus): string {
         )
     );
   const best = status.best
-    ? `Best: \`${status.best.trial}\`, ${study.objective.metric} ${status.best.value} at ${status.best.budget} ${study.budgetUnit}`
+    ? `Best: \`${status.best.trial}\`, ${word(study.objective.metric)} ${status.best.value} at ${status.best.budget} ${word(study.budgetUnit)}`
     : 'No trial has come to a rung yet.';
   const bound = planOf(study).epochBound(study.limits);
   return [
-    `**${study.name}**: ${status.phase}, ${status.epochs}${bound === null ? '' : ` of ${bound}`} ${study.budgetUnit}`,
-    ...(status.trouble === null ? [] : ['', `**Trouble**: ${status.trouble}`]),
+    `**${study.name}**: ${status.phase}, ${status.epochs}${bound === null ? '' : ` of ${bound}`} ${word(study.budgetUnit)}`,
+    ...(status.trouble === null ? [] : ['', `**Trouble**: ${quoted(status.trouble)}`]),
     '',
     best,
     '',
-    `| bracket | ${step} | ${study.budgetUnit} | trials | promoted | stopped | diverged | failed | spent | best | state |`,
+    `| bracket | ${step} | ${word(study.budgetUnit)} | trials | promoted | stopped | diverged | failed | spent | best | state |`,
     '|---|---|---|---|---|---|---|---|---|---|---|',
     ...rows,
     ...lateLines(study, status),
@@ -142,25 +144,42 @@ export function lateAnswer(study: string, trial: string, goesOn: boolean): strin
 export function lateDetails({ study, trial, round }: LateStart, retry: LateRetry, trouble: string | null): string {
   const how = [
     retry.reset === null ? '' : 'from its first epoch',
-    retry.queue === null ? '' : `on the queue \`${retry.queue}\``,
+    retry.queue === null ? '' : `on the queue ${quoted(retry.queue)}`,
   ];
   const more = how.filter((text) => text !== '').join(', ');
   const rows = retry.rungs.map(({ round: index, from, to, values, end, became, reason }) => {
     const what =
-      end === 'rung' ? (became ?? 'waits for the others') : `${end}${reason === undefined ? '' : `: ${cell(reason)}`}`;
+      end === 'rung'
+        ? (became ?? 'waits for the others')
+        : `${end}${reason === undefined ? '' : `: ${quoted(reason).replaceAll('|', '\\|')}`}`;
     return `| ${index} | ${from} to ${to} | ${values.at(-1) ?? ''} | ${what} |`;
   });
   return [
     `**Late retry of ${study.name} ${trial.id}** from round ${round}${more === '' ? '' : ` (${more})`}. The study: \`${workflowIds.study(study.name)}\``,
-    ...(trouble === null ? [] : ['', `**Trouble**: ${trouble}`]),
+    ...(trouble === null ? [] : ['', `**Trouble**: ${quoted(trouble)}`]),
     '',
-    `| round | ${study.budgetUnit} | ${study.objective.metric} | |`,
+    `| round | ${word(study.budgetUnit)} | ${word(study.objective.metric)} | |`,
     '|---|---|---|---|',
     ...rows,
   ].join('\n');
 }
 
-/** In one line, for a table. */
-function cell(text: string): string {
-  return (text.split('\n')[0] ?? '').replaceAll('|', '\\|');
+/**
+ * What somebody else said, in one line, as code: Markdown and HTML in it are shown and not obeyed. A fence is longer than
+ * every run of backticks within.
+ */
+function quoted(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  const line = (text.split('\n')[0] ?? '')
+    .slice(0, maxQuoted)
+    .replace(/[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, ' ');
+  if (line.trim() === '') return '';
+  const runs = line.match(/`+/g) ?? [];
+  const fence = '`'.repeat(1 + Math.max(0, ...runs.map((run) => run.length)));
+  return fence === '`' ? `\`${line}\`` : `${fence} ${line} ${fence}`;
+}
+
+/** A name from a study file; what is more than letters is shown as code. */
+function word(text: string): string {
+  return /^[\w .%/-]*$/.test(text) ? text : quoted(text).replaceAll('|', '\\|');
 }

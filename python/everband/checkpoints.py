@@ -23,10 +23,9 @@ from .attempts import (
     write_manifest,
 )
 from .epoch_log import append_epochs, epoch_file, format_epoch_line
-from .files import copy_files, describe_files, files_are_intact, remove, write_whole
+from .files import copy_files, describe_files, files_are_intact, link_on_the_way, remove_within, write_whole
 from .held import CheckpointError, Place, find_checkpoint
 from .identity import Fenced, require_current
-
 
 
 class TooManyLosses(Exception):
@@ -85,6 +84,8 @@ class Claim:
         self.number = self._own.claim
         self.folder = self._own.path
         self.files = self.folder / "files"
+        #: From the study's folder to the trainer's files.
+        self._way = self.files.relative_to(self._study)
         self.files.mkdir()
         self.base, values, metrics, self.non_finite = self._line.known
         #: Values of the epochs after `base`, exactly as first reported.
@@ -176,7 +177,7 @@ class Claim:
             newer = next((each for each in read_folders(self._root, identity) if each.age > own.age), None)
             if newer is None:
                 return line, own
-            remove(own.path)
+            remove_within(self._root, own.path.name)
             if newer.incarnation > incarnation:
                 raise Fenced(f"incarnation {incarnation} of the study was overtaken by {newer.incarnation}")
             # The number was free again because a newer attempt cleared up.
@@ -197,12 +198,21 @@ class Claim:
             raise CheckpointError(
                 f'checkpoint "{checkpoint}" was reported before; every checkpoint needs a name of its own'
             )
+        link = link_on_the_way(self._study, str(self._way / name))
+        if link is not None:
+            self._require_unfenced()
+            what = os.path.relpath(link, self._way)
+            raise CheckpointError(
+                f'checkpoint "{checkpoint}" leads through a link, {"checkpointDir" if what == "." else what}: '
+                "it must be a file or folder inside checkpointDir"
+            )
         try:
             files = describe_files(self.files, name)
         except FileNotFoundError:
             self._require_unfenced()
             raise CheckpointError(f'checkpoint "{checkpoint}" does not exist in checkpointDir') from None
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # ValueError: a name that no file can have.
             self._require_unfenced()
             raise CheckpointError(f'checkpoint "{checkpoint}" cannot be read: {error}') from error
         self._names.add(name)
@@ -245,7 +255,7 @@ class Claim:
             self._require_unfenced()
             raise
         for name in dropped:
-            remove(self.files / name)
+            remove_within(self._study, str(self._way / name))
         self._clear_up()
 
     def _clear_up(self) -> None:
@@ -264,7 +274,7 @@ class Claim:
             if self.checkpoint is not None and len(self._saved) < 2 and (started or (kept < 2 and usable > 0)):
                 kept += usable
             else:
-                remove(attempt.path)
+                remove_within(self._root, attempt.path.name)
 
 
 class _Line(NamedTuple):

@@ -41,6 +41,8 @@ def format_epoch_line(line: Mapping[str, Any]) -> str:
                 f'{at} a number whose name has {len(name)} characters ("{name[:20]}..."); at most {_CHARACTERS} are kept'
             )
     text = json.dumps(line, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+    # Half a character in a name stays escaped: it cannot be written as it is.
+    text = text.encode("utf-8", "backslashreplace").decode()
     size = len(text.encode())
     if size > _BYTES:
         raise EpochBound(f"{at} numbers that make a line of {size} bytes; at most {_BYTES} are kept")

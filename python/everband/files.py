@@ -1,7 +1,11 @@
-"""Files of checkpoints: described by size and digest, published by rename."""
+"""Files of checkpoints: described by size and digest, published by rename. Trainers write beside them, so no link is
+followed on the way to a file that is read, copied or removed: what lies behind one is not ours (trainers/checkpoint-files.ts).
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -9,8 +13,12 @@ import re
 import shutil
 import stat
 import uuid
-from pathlib import Path
-from typing import Any, Iterable, Optional
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, Iterable, Iterator, Optional, Sequence
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+#: Nothing of that name, or no folder.
+_NONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class PlaceError(Exception):
@@ -37,25 +45,31 @@ def within(root: Path, *names: str) -> Path:
 
 def describe_files(root: Path, name: str) -> list[dict[str, Any]]:
     """Digests of a file, or of every file below a folder, in a fixed order, all of them safely on disk."""
-    path = root / name
-    mode = path.lstat().st_mode
-    if stat.S_ISDIR(mode):
-        below = [each for child in sorted(os.listdir(path)) for each in describe_files(root, f"{name}/{child}")]
-        _sync_folder(path)
-        return below
-    # Something that points elsewhere would not be covered by the digest.
-    if not stat.S_ISREG(mode):
-        raise OSError(f"{name} is neither a file nor a folder")
-    return [_digest_file(root, name)]
+    with _inside(root, name) as (parent, last):
+        try:
+            folder = os.open(last, _FOLDER, dir_fd=parent)
+        except OSError as error:
+            if error.errno not in _NONE:
+                raise
+            children = None
+        else:
+            try:
+                os.fsync(folder)
+                children = sorted(os.listdir(folder))
+            finally:
+                os.close(folder)
+    if children is None:
+        return [_digest_file(root, name)]
+    return [each for child in children for each in describe_files(root, f"{name}/{child}")]
 
 
 def files_are_intact(root: Path, files: Iterable[dict[str, Any]]) -> bool:
     """Is every file there, as long as it was and with the same content?"""
     try:
         for known in files:
-            status = (root / known["path"]).lstat()
-            if not stat.S_ISREG(status.st_mode) or status.st_size != known["size"]:
-                return False
+            with _open(root, known["path"]) as file:
+                if os.fstat(file.fileno()).st_size != known["size"]:
+                    return False
             if _digest_file(root, known["path"])["sha256"] != known["sha256"]:
                 return False
         return True
@@ -70,12 +84,16 @@ def copy_files(source: Path, files: list[dict[str, Any]], target: Path, linked: 
     """
     try:
         for known in files:
-            one, other = source / known["path"], target / known["path"]
+            other = target / known["path"]
             other.parent.mkdir(parents=True, exist_ok=True)
-            if not (linked and _link(one, other)):
-                shutil.copyfile(one, other)
-    except FileNotFoundError:
+            if linked and _link(source, known["path"], other):
+                continue
+            with _open(source, known["path"]) as one, open(other, "wb") as copy:
+                shutil.copyfileobj(one, copy, 1 << 20)
+    except OSError as error:
         # Its trial may have gone on meanwhile and removed it.
+        if error.errno not in _NONE:
+            raise
         return False
     return files_are_intact(target, files)
 
@@ -99,16 +117,95 @@ def read_json(path: Path) -> Optional[Any]:
         return None
 
 
-def remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def link_on_the_way(root: Path, name: str) -> Optional[str]:
+    """The first part of the way from `root` to `name` below it, `name` included, that is a link; None: there is none."""
+    parts = _parts(root, name)
+    ways = [os.path.join(*parts[: length + 1]) for length in range(len(parts))]
+    return next((way for way in ways if os.path.islink(root / way)), None)
 
 
-def _link(source: Path, target: Path) -> bool:
+def remove_within(root: Path, name: str) -> None:
+    """Removes the file or folder `name` below `root`, if it is there. Links are removed, never followed, and nothing at
+    all happens when one leads to `name`: whatever a trainer puts into a study's folder, nothing outside is lost."""
+    *parts, last = _parts(root, name)
     try:
-        os.link(source, target)
+        with _within(root, parts) as folder:
+            _remove_entry(folder, last)
+    except OSError as error:
+        if error.errno not in _NONE:
+            raise
+
+
+def _remove_entry(parent: int, name: str) -> None:
+    try:
+        folder = os.open(name, _FOLDER, dir_fd=parent)
+    except OSError as error:
+        if error.errno not in _NONE:
+            raise
+        remove = os.unlink
+    else:
+        try:
+            for child in os.listdir(folder):
+                _remove_entry(folder, child)
+        finally:
+            os.close(folder)
+        remove = os.rmdir
+    with contextlib.suppress(FileNotFoundError):
+        remove(name, dir_fd=parent)
+
+
+@contextlib.contextmanager
+def _within(root: Path, parts: Sequence[str]) -> Iterator[int]:
+    """Goes down from `root`, through folders alone, and opens the last one."""
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in parts:
+            below = os.open(part, _FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        yield folder
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def _inside(root: Path, name: str) -> Iterator[tuple[int, str]]:
+    """The open folder that has `name` below `root`, and its name there; `root` itself is no link either."""
+    *parts, last = _parts(root, name)
+    with _within(root.parent, [root.name, *parts]) as folder:
+        yield folder, last
+
+
+@contextlib.contextmanager
+def _open(root: Path, name: str) -> Iterator[BinaryIO]:
+    """A file, for reading. Raises OSError for what is no file, is a link, or is behind one."""
+    with _inside(root, name) as (folder, last):
+        try:
+            # Without waiting: what was a file may be a pipe by now.
+            descriptor = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        except OSError as error:
+            # A link, and a socket.
+            if error.errno in (errno.ELOOP, errno.ENXIO):
+                raise OSError(f"{name} is neither a file nor a folder") from None
+            raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{name} is neither a file nor a folder")
+    with open(descriptor, "rb") as file:
+        yield file
+
+
+def _parts(root: Path, name: str) -> list[str]:
+    path = PurePath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ValueError(f'"{name}" is not inside {root}')
+    return list(path.parts)
+
+
+def _link(root: Path, name: str, target: Path) -> bool:
+    try:
+        with _inside(root, name) as (folder, last):
+            os.link(last, target, src_dir_fd=folder, follow_symlinks=False)
         return True
     except OSError:
         return False
@@ -116,7 +213,7 @@ def _link(source: Path, target: Path) -> bool:
 
 def _digest_file(root: Path, name: str) -> dict[str, Any]:
     digest, size = hashlib.sha256(), 0
-    with open(os.open(root / name, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+    with _open(root, name) as file:
         while block := file.read(1 << 20):
             digest.update(block)
             size += len(block)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 from .attempts import checkpoint_folder, read_attempts, study_digest, study_folder
-from .files import copy_files, files_are_intact, read_json, remove, within, write_whole
+from .files import copy_files, files_are_intact, read_json, remove_within, within, write_whole
 from .identity import Identity
 
 
@@ -45,7 +45,7 @@ def hold_checkpoint(place: Place, trial: str, epoch: int) -> None:
         write_whole(temporary / "checkpoint.json", json.dumps(held, ensure_ascii=False))
         os.rename(temporary, folder)
     except (CheckpointError, OSError):
-        remove(temporary)
+        remove_within(folder.parent, temporary.name)
         # Another attempt was faster.
         if not folder.exists():
             raise

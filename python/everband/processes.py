@@ -6,23 +6,26 @@ always be killed, and nothing else in the worker notices.
 
 from __future__ import annotations
 
-import collections
 import json
 import os
 import queue
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence, Union
+
+from .output import Printer, Splitter, Tail
 
 #: In the environment of a trainer: the descriptor that closes when its worker ends, however it ends.
 LIFELINE = "EVERBAND_LIFELINE"
 
 #: Seconds a killed process may take: one stuck in a driver goes when the driver lets it.
 _KILL_SECONDS = 5.0
+
+#: Messages that may wait; a trainer that tells more than anybody listens to has to wait itself.
+_MOST_MESSAGES = 16
 
 
 #: What the worker itself needs to connect and to tell sealed studies by: no trainer has it.
@@ -36,7 +39,7 @@ def _theirs() -> dict[str, str]:
 class TrainerProcess:
     """A process that goes through `everband.requests()`, in a group of its own, which ends with it."""
 
-    def __init__(self, command: Sequence[str], cwd: Optional[str]) -> None:
+    def __init__(self, command: Sequence[str], cwd: Optional[str], printer: Printer) -> None:
         ours, lifeline = os.pipe()
         self._lifeline: Optional[int] = lifeline
         try:
@@ -44,12 +47,14 @@ class TrainerProcess:
                 command,
                 **{"cwd": cwd, "env": {**_theirs(), LIFELINE: str(ours)}, "pass_fds": [ours]},
                 **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE},
-                **{"start_new_session": True, "text": True, "encoding": "utf-8", "errors": "replace"},
+                **{"start_new_session": True},
             )
         finally:
             os.close(ours)
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._tail: collections.deque[str] = collections.deque(maxlen=20)
+        self._messages: queue.Queue[dict[str, Any]] = queue.Queue(_MOST_MESSAGES)
+        self._killed = threading.Event()
+        self._printer = printer
+        self._tail = Tail()
         self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read_out, self._read_err)]
         for reader in self._readers:
             reader.start()
@@ -67,13 +72,13 @@ class TrainerProcess:
     @property
     def tail(self) -> str:
         """The last 20 lines it printed."""
-        return "\n".join(self._tail)
+        return self._tail.text
 
     def send(self, message: Mapping[str, Any]) -> None:
         self._tail.clear()
         assert self._process.stdin
         try:
-            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             pass  # It has ended, which `receive` tells.
@@ -83,7 +88,7 @@ class TrainerProcess:
         until = time.monotonic() + seconds
         while True:
             try:
-                return _message(self._lines.get(timeout=max(0.0, min(0.1, until - time.monotonic()))))
+                return self._messages.get(timeout=max(0.0, min(0.1, until - time.monotonic())))
             except queue.Empty:
                 pass
             if not self.alive:
@@ -91,7 +96,7 @@ class TrainerProcess:
                 # A process that left the group may hold its output open.
                 for reader in self._readers:
                     reader.join(1.0)
-                return None if self._lines.empty() else _message(self._lines.get())
+                return None if self._messages.empty() else self._messages.get()
             if time.monotonic() >= until:
                 return None
 
@@ -101,6 +106,7 @@ class TrainerProcess:
 
     def kill(self) -> None:
         """SIGKILL to the whole group."""
+        self._killed.set()
         self._kill_group()
         try:
             self._process.wait(_KILL_SECONDS)
@@ -118,21 +124,35 @@ class TrainerProcess:
 
     def _read_out(self) -> None:
         assert self._process.stdout
-        for line in self._process.stdout:
-            if _message(line) is None:
-                self._print(line)
-            else:
-                self._lines.put(line)
+        splitter = Splitter(self._print, self._hear)
+        while chunk := os.read(self._process.stdout.fileno(), 1 << 16):
+            splitter.push(chunk)
+        splitter.end()
 
     def _read_err(self) -> None:
         assert self._process.stderr
-        for line in self._process.stderr:
-            self._print(line)
+        splitter = Splitter(self._print, lambda _: False)
+        while chunk := os.read(self._process.stderr.fileno(), 1 << 16):
+            # A bar of progress never ends its line.
+            splitter.push(chunk.replace(b"\r", b"\n"))
+        splitter.end()
 
-    def _print(self, line: str) -> None:
-        self._tail.append(line.rstrip("\n"))
-        sys.stderr.write(line)
-        sys.stderr.flush()
+    def _hear(self, line: bytes) -> bool:
+        """Whether it is a message."""
+        message = _message(line)
+        if message is None:
+            return False
+        while not self._killed.is_set():
+            try:
+                self._messages.put(message, timeout=0.5)
+                break
+            except queue.Full:
+                pass
+        return True
+
+    def _print(self, block: bytes) -> None:
+        self._tail.push(block)
+        self._printer.say(block)
 
 
 class Trainers:
@@ -143,13 +163,14 @@ class Trainers:
         self._cwd = cwd
         self._idle: list[TrainerProcess] = []
         self._lock = threading.Lock()
+        self.printer = Printer()
 
     def acquire(self) -> TrainerProcess:
         while True:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
             if process is None:
-                return TrainerProcess(self._command, self._cwd)
+                return TrainerProcess(self._command, self._cwd, self.printer)
             if process.alive:
                 return process
             process.kill()
@@ -165,6 +186,7 @@ class Trainers:
     def __exit__(self, *_: object) -> None:
         for process in self._idle:
             process.kill()
+        self.printer.flush()
 
 
 def end_with_worker() -> None:
@@ -178,9 +200,14 @@ def end_with_worker() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _message(line: str) -> Optional[dict[str, Any]]:
+def _message(line: bytes) -> Optional[dict[str, Any]]:
     try:
-        message = json.loads(line)
-    except ValueError:
+        message = json.loads(line.decode("utf-8", "replace"), parse_int=_integer)
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) and ("epoch" in message or "ready" in message) else None
+
+
+def _integer(digits: str) -> Union[int, float]:
+    """As JavaScript reads it, where it is long: an exact one takes time that grows with the square of its length."""
+    return int(digits) if len(digits) < 300 else float(digits)

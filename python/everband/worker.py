@@ -37,6 +37,7 @@ from .epoch_log import EpochBound, other_numbers
 from .files import PlaceError
 from .held import CheckpointError, hold_checkpoint
 from .identity import Fenced, enter_study
+from .output import shorten
 from .polling import poll
 from .processes import LIFELINE, TrainerProcess, Trainers, end_with_worker
 from .request import Request
@@ -50,6 +51,9 @@ _STARTED_IN = os.getcwd()
 
 #: Seconds that a trainer may take after its last epoch to say that it takes another request.
 _READY_SECONDS = 1.0
+
+#: Characters of the longest message of a failure: it is in a history for as long as that is kept.
+_MAX_MESSAGE = 16_000
 
 
 def run(
@@ -170,7 +174,7 @@ class _Attempt:
         except ApplicationError as error:
             trainer.kill()
             self._claim.release()
-            print(f"trial {self._message['trial']}: {error.message.splitlines()[0]}", file=sys.stderr, flush=True)
+            trainers.printer.say(f"trial {self._message['trial']}: {error.message.splitlines()[0]}")
             raise
         finally:
             if kept:
@@ -218,16 +222,18 @@ class _Attempt:
         # Of an epoch that diverged no other number counts.
         finite = value is not None and math.isfinite(value)
         lacks = finite and any(_number(message, name) is None for name in self._metrics)
-        if message.get("epoch") != epoch + self._shift or value is None or lacks:
+        checkpoint = message.get("checkpoint")
+        named = checkpoint is None or isinstance(checkpoint, str)
+        if message.get("epoch") != epoch + self._shift or value is None or lacks or not named:
             names = ", ".join([self._metric, *self._metrics])
-            raise _trial_failed(f"the trainer said {message}, expected {names} of epoch {epoch + self._shift}")
+            raise _trial_failed(f"the trainer said {_text_of(message)}, expected {names} of epoch {epoch + self._shift}")
         now = time.monotonic()
         seconds, self._began = now - self._began, now
         others = other_numbers(message, self._metric)
         try:
             if finite:
                 metrics = {name: others[name] for name in self._metrics}
-                self._claim.record(epoch, value, message.get("checkpoint"), seconds, others, metrics)
+                self._claim.record(epoch, value, checkpoint, seconds, others, metrics)
                 self._epoch = epoch
                 self._beat.note({**self._beat.details, "epoch": epoch, "value": value})
                 return
@@ -266,6 +272,13 @@ def _answer(known: Known, start: int, to: int) -> Optional[dict[str, Any]]:
     return None
 
 
+def _text_of(message: Mapping[str, Any]) -> str:
+    try:
+        return shorten(str(message), 300)
+    except RecursionError:
+        return "something that is nested too deeply to be repeated"
+
+
 def _number(message: Mapping[str, Any], name: str) -> Optional[float]:
     """The number of that name, NaN for null; None where it has none."""
     number = message.get(name, "")
@@ -292,8 +305,10 @@ def _stopped() -> Exception:
 
 def _trial_failed(message: str, tail: str = "") -> ApplicationError:
     # Benign: the package logs no traceback, which would be the supervisor's and not the trainer's.
+    text = shorten(message + (f"\n{tail}" if tail else ""), _MAX_MESSAGE)
     return ApplicationError(
-        message + (f"\n{tail}" if tail else ""),
+        # Half a character, which a trainer may have sent, could not be sent on.
+        text.encode("utf-8", "replace").decode(),
         type="TrialFailed",
         non_retryable=True,
         category=ApplicationErrorCategory.BENIGN,

@@ -72,6 +72,11 @@ def take(step: Any, state_dir: Path, claims: dict[str, Claim]) -> None:
     elif "write" in step:
         (folder / step["write"]).parent.mkdir(parents=True, exist_ok=True)
         (folder / step["write"]).write_text(step["content"], encoding="utf-8")
+    elif "link" in step:
+        place = folder / step["link"]
+        if place.exists():
+            shutil.rmtree(place)
+        place.symlink_to(step["to"])
     elif "text" in step:
         assert (folder / step["text"]).read_text() == step["is"]
     elif "hash" in step:

@@ -372,3 +372,97 @@ def test_writes_and_removes_nothing_behind_a_symbolic_link(run, tmp_path: Path) 
     (tmp_path / "state/studies/s").symlink_to(elsewhere)
     assert "symbolic link" in fails_as(run, segment(), "InvalidStudy", True)
     assert list(elsewhere.iterdir()) == []
+#: A trainer that reads a request and prints what it is told to.
+PRINTER = """
+import json, os, sys
+config = json.loads(sys.stdin.readline())["config"]
+for text, times in config["prints"]:
+    for _ in range(times):
+        os.write(1, text.encode("utf-8", "surrogatepass"))
+        if "also" in config:
+            os.write(2, text.encode("utf-8", "surrogatepass"))
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def say(tmp_path: Path):
+    """Runs a trainer that prints the pieces it is given, each as often as it says."""
+
+    def say(*prints, training=None, **config):
+        with Trainers([sys.executable, "-c", PRINTER]) as trainers:
+            train = create_activity(trainers, tmp_path / "state")
+            config = {"prints": [piece if isinstance(piece, tuple) else (piece, 1) for piece in prints], **config}
+            timeouts = {"graceSeconds": 1, **(training or {})}
+            return ActivityEnvironment().run(train, segment(config, to=2, training=timeouts))
+
+    return say
+
+
+def epoch(number: int, **more) -> str:
+    return json.dumps({"epoch": number, "loss": number, **more}) + "\n"
+
+
+LINE = "a line of a log that goes on and on, a hundred bytes of it, of which nobody wants to read any more\n"
+
+
+def test_output_delays_nothing(say) -> None:
+    flood = (LINE * 600, 200)
+    assert say(flood, epoch(1), flood, epoch(2), also=True, training={"epochTimeoutSeconds": 30})["values"] == [1, 2]
+
+
+def test_output_hides_no_hang(say) -> None:
+    with pytest.raises(ApplicationError, match="hung: no epoch within 2 s after epoch 1"):
+        say(epoch(1), (LINE * 600, 10**6), also=True, training={"epochTimeoutSeconds": 2})
+
+
+def test_a_line_that_is_too_long_is_none_of_the_protocol(say) -> None:
+    long = '{"epoch":1,"x":"' + "x" * (1 << 20)
+    assert say(long + epoch(1), epoch(1), epoch(2))["values"] == [1, 2]
+    # And so it is when it never ends.
+    with pytest.raises(ApplicationError, match="hung: no epoch within 2 s after epoch 0"):
+        say((long, 100), epoch(1), more=1, training={"epochTimeoutSeconds": 2})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"epoch":1,"loss":' + "[" * 400_000 + "]" * 400_000 + "}\n",
+        '{"epoch":1,"loss":' + "[" * 900 + "]" * 900 + "}\n",
+        '{"epoch":' + "9" * 1_000_000 + ',"loss":1}\n',
+        epoch(1, checkpoint=5),
+        epoch(1, checkpoint="a\0b"),
+        epoch(1, checkpoint="\ud800"),
+        epoch(1, checkpoint="x" * 100_000),
+    ],
+    ids=["nested", "nested just so", "many digits", "a number", "a zero", "half a character", "long"],
+)
+def test_a_line_that_makes_no_sense_is_the_trainers_failure(say, line: str) -> None:
+    with pytest.raises(ApplicationError) as caught:
+        say(line, epoch(3), training={"epochTimeoutSeconds": 20})
+    assert (caught.value.type, caught.value.non_retryable) == ("TrialFailed", True)
+    assert len(caught.value.message) < 20_000
+    caught.value.message.encode()
+
+
+def test_a_number_with_many_digits_is_infinite(say) -> None:
+    diverged = {"outcome": "diverged", "values": [1], "nonFinite": "inf"}
+    assert say(epoch(1), '{"epoch":2,"loss":' + "9" * 400_000 + "}\n") == diverged
+
+
+def test_a_name_that_is_no_text_is_kept_as_it_was_said(say, tmp_path: Path) -> None:
+    assert say(epoch(1, **{"\ud800": 1}), epoch(2))["outcome"] == "completed"
+    lines = (tmp_path / STUDY / "epochs" / "t.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["values"] == {"\ud800": 1}
+
+
+def test_prints_what_trainers_print_harmless_and_cut(say, capfd) -> None:
+    say("\x1b[2Jgone\n", "x" * 5000 + "\n", epoch(1), epoch(2))
+    printed = capfd.readouterr().err
+    assert "\\x1b[2Jgone\n" in printed and "\x1b" not in printed
+    assert "x" * 2000 + "...\n" in printed
+
+
+def test_messages_that_nobody_waits_for_keep_a_trainer_waiting(say) -> None:
+    # The trainer is ready, a million times.
+    assert say(epoch(1), epoch(2), ('{"ready":true}\n' * 1000, 1000))["values"] == [1, 2]

@@ -1,9 +1,7 @@
 /** list, status, trials, logs, export, audit, report. */
-import { createReadStream, existsSync, mkdirSync, statSync, watchFile, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { Option, type Command } from 'commander';
-import { studyFolder } from '../../activities/record-store.js';
 import { planOf, type Json as CoreJson } from '../../core/study.js';
 import type { Best } from '../../core/engine/scheduler.js';
 import type { Fate } from '../../core/trial.js';
@@ -24,10 +22,9 @@ import {
   type PopulationSoFar,
 } from '../api.js';
 import { withClient } from '../../cluster/connect.js';
-import { CliError } from '../../cluster/errors.js';
-import { stateDir } from '../../cluster/state.js';
 import { lostText } from '../../workflows/web-ui.js';
 import { lateRecords } from '../late.js';
+import { printLog } from '../logs.js';
 import { scheduleText } from '../schedule-text.js';
 import { short, table } from '../terminal.js';
 import { fixedColumns, cellsOf, lateText } from '../trial-columns.js';
@@ -113,11 +110,13 @@ of this order counts; config.NAME is the parameter and reported.NAME the number.
   examples(
     program
       .command('logs')
-      .description("a trial's log: what its trainer printed")
+      .description("a trial's log: what its trainer printed; of what a terminal would obey, it shows the codes")
       .argument('<study>', 'its name', studyName)
       .argument('<trial>', 'its id', trialId)
       .option('-f, --follow', 'go on as it grows')
-      .action(async (name: string, trial: string, options: { follow?: boolean }) => printLog(name, trial, options)),
+      .action(async (name: string, trial: string, options: { follow?: boolean }) =>
+        printLog(name, trial, options.follow === true)
+      ),
     'everband logs digits b3-t017 -f'
   );
 
@@ -309,20 +308,4 @@ function lineageText(lineage: NonNullable<PopulationSoFar['lineage']>): string {
 function inOneLine(reason: string): string {
   const lines = reason.split('\n').filter((line) => line.trim() !== '');
   return lines.length < 2 ? reason : `${lines[0]}: ${lines.at(-1)?.trim()}`;
-}
-
-async function printLog(name: string, trial: string, options: { follow?: boolean }): Promise<void> {
-  const file = path.join(studyFolder(stateDir(), name), 'logs', `${trial}.log`);
-  if (!existsSync(file))
-    throw new CliError(
-      `there is no log of trial ${trial} of ${name} here (${file}). Fix: run this where the trial's worker runs; \`everband trials ${name}\` lists the trials.`
-    );
-  let seen = statSync(file).size;
-  if (seen > 0) await pipeline(createReadStream(file, { end: seen - 1 }), process.stdout, { end: false });
-  if (!options.follow) return;
-  watchFile(file, { interval: 500 }, ({ size }) => {
-    if (size > seen) createReadStream(file, { start: seen, end: size - 1 }).pipe(process.stdout, { end: false });
-    seen = size;
-  });
-  await new Promise(() => undefined);
 }

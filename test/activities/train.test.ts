@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { ActivityCancellationDetails, ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
@@ -13,22 +15,14 @@ import { readEpochs } from '../../trainers/epoch-log.js';
 import { releaseCheckpoint } from '../../trainers/held.js';
 import type { Config, Trainer } from '../../core/study.js';
 import type { StudyIdentity, TrainHeartbeat, TrainSegmentInput, TrainSegmentResult } from '../../workflows/messages.js';
-import { allowTrainer, sealedFor } from '../trusted.js';
+import { trustedSegment } from '../trusted.js';
 
 type Segment = Extract<TrainSegmentInput, { schemaVersion: 2 }>;
 
 const a1 = 'a1-7692c3ad3540.0';
-const one = { id: 'one', incarnation: 0 };
 
 /** A segment whose identity is sealed here. */
 type Asked = Partial<Omit<Segment, 'identity'>> & { readonly identity?: StudyIdentity };
-
-/** The segment as a client of this state folder would have it: sealed, and its trainer allowed. */
-function trusted(stateDir: string, asked: Asked & Omit<Segment, 'identity'>): Segment {
-  const { identity = one, study, trainer } = asked;
-  allowTrainer(stateDir, trainer);
-  return { ...asked, identity: sealedFor(stateDir, study, identity, trainer) };
-}
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -50,7 +44,7 @@ describe('trainSegment', function () {
     return { type: 'command', command: [process.execPath, here('./line-trainer.mjs')], cwd: stateDir, env: {} };
   };
   const input = (config: Config, more: Asked = {}): Segment =>
-    trusted(stateDir, {
+    trustedSegment(stateDir, {
       ...{ schemaVersion: 2, study: 's', metric: 'loss', from: 0, to: 3, trainer: lineTrainer() },
       trial: { id: 't', bracket: 'b0', index: 0, globalIndex: 0, config, seed: 1 },
       training: { maxLosses: 3, epochTimeoutSeconds: 20, graceSeconds: 5 },
@@ -175,6 +169,47 @@ describe('trainSegment', function () {
   it('kills a hung trainer', async () => {
     const training = { maxLosses: 3, epochTimeoutSeconds: 1, graceSeconds: 1 };
     await fails(input({ mode: 'hang', at: 2 }, { training }), /hung: no epoch within 1 s after epoch 1/);
+  });
+
+  it('is not disturbed by a trainer that prints 60 MB, and neither takes that for a hang nor lets it hide one', async () => {
+    const flood = async (...args: number[]) => {
+      const command = ['--import', 'tsx', here('./flood-host.ts'), ...args.map(String)];
+      const { stdout } = await promisify(execFile)(process.execPath, command, {
+        timeout: 100_000,
+        killSignal: 'SIGKILL',
+      });
+      return JSON.parse(stdout) as { outcome: string; rssBefore: number; rssMost: number; logs: number[] };
+    };
+    // Without the output that comes between them, ten epochs take no time at all.
+    const found = await flood(30, 20);
+    assert.equal(found.outcome, 'completed 10');
+    assert.ok(found.rssMost - found.rssBefore < 80, JSON.stringify(found));
+    assert.ok(
+      found.logs.every((size) => size <= 8 << 20),
+      JSON.stringify(found)
+    );
+    assert.match((await flood(1, 2, 5)).outcome, /^hung: no epoch within 2 s after epoch 4$/);
+    assert.match((await flood(1, 2, 6)).outcome, /^hung: no epoch within 2 s after epoch 5$/);
+  }).timeout(200_000);
+
+  it('tells what a trainer says in a message that can be sent and kept', async () => {
+    const say = (line: string): Trainer => {
+      const command = [
+        process.execPath,
+        '-e',
+        `process.stdin.once('data', () => console.log(${JSON.stringify(line)}))`,
+      ];
+      return { type: 'command', command, cwd: stateDir, env: {} };
+    };
+    const messageOf = (trainer: Trainer) => run(input({}, { trainer })).then(String, (error: Error) => error.message);
+    // Half a character cannot be written as UTF-8.
+    assert.equal(await messageOf(say('{"error":"\\ud800 no data"}')), 'the trainer says: \ufffd no data');
+    const long = JSON.stringify({ error: 'x'.repeat(500_000) });
+    assert.ok((await messageOf(say(long))).length < 5000);
+    for (const name of ['a\u0000b', 'x'.repeat(5000), '\ud800']) {
+      const line = JSON.stringify({ epoch: 1, loss: 1, checkpoint: name });
+      assert.match(await messageOf(say(line)), /^checkpoint ".*" does not exist in checkpointDir/);
+    }
   });
 
   it('lets a cancelled trainer finish its epoch and resumes there', async () => {
@@ -312,7 +347,7 @@ describe('trainSegment and whose a study is', function () {
   });
 
   const segment = (id: string, config: Config, more: Asked = {}): Segment =>
-    trusted(stateDir, {
+    trustedSegment(stateDir, {
       ...{ schemaVersion: 2, study: 's', metric: 'loss', from: 0, to: 3 },
       trainer: { type: 'command', command: [process.execPath, here('./line-trainer.mjs')], cwd: stateDir, env: {} },
       trial: { id, bracket: 'b0', index: 0, globalIndex: 0, config, seed: 1 },

@@ -101,9 +101,36 @@ describe('export', function () {
         const csv = exportCsv(one).trials;
         const [head, first] = parse(csv, { record_delimiter: '\r\n' }) as string[][];
         assert.ok(head && first);
-        for (const [name, value] of Object.entries(config)) assert.equal(first[head.indexOf(`config.${name}`)], value);
+        for (const [name, value] of Object.entries(config)) {
+          const cell: string = first[head.indexOf(`config.${name}`)] ?? '';
+          assert.equal(cell.startsWith("'") ? cell.slice(1) : cell, value);
+        }
       })
     );
+  });
+
+  it('leaves a spreadsheet nothing to compute but numbers', () => {
+    const config = {
+      a: '=1+1',
+      b: '+1',
+      c: '-x',
+      d: '@SUM(A1)',
+      e: '\t=1',
+      f: '\r=1',
+      g: "'=1",
+      h: -1.5,
+      i: 'x=1',
+      j: '\uff1d1',
+    };
+    const trials = record.trials.slice(0, 1).map((trial) => ({ ...trial, config, values: [-0.25] }));
+    const [row] = parse(exportCsv({ ...record, trials }).trials, {
+      columns: true,
+      record_delimiter: '\r\n',
+    }) as Record<string, string>[];
+    const cells = Object.keys(config).map((name) => row?.[`config.${name}`]);
+    const texts = ["'=1+1", "'+1", "'-x", "'@SUM(A1)", "'\t=1", "'\r=1", "''=1"];
+    assert.deepEqual(cells, [...texts, '-1.5', 'x=1', "'\uff1d1"]);
+    assert.equal(row?.['value'], '-0.25');
   });
 
   it('takes a parameter for absent that is only a property every object has', () => {

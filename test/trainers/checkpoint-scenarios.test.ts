@@ -1,6 +1,6 @@
 /** The contract that workers in both languages keep: python/tests/test_checkpoints.py runs the same scenarios. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Config } from '../../core/study.js';
@@ -36,6 +36,7 @@ type Step = { readonly fails?: keyof typeof failures } & (
   | { readonly delete: true }
   | { readonly corrupt: string }
   | { readonly write: string; readonly content: string }
+  | { readonly link: string; readonly to: string }
   | { readonly text: string; readonly is: string }
   | { readonly hash: string; readonly config: Config; readonly metrics?: readonly string[] }
   | { readonly attempts: readonly string[] }
@@ -120,6 +121,9 @@ async function take(step: Step, stateDir: string, claims: Map<string, TrialClaim
   } else if ('write' in step) {
     mkdirSync(path.dirname(path.join(folder, step.write)), { recursive: true });
     writeFileSync(path.join(folder, step.write), step.content);
+  } else if ('link' in step) {
+    rmSync(path.join(folder, step.link), { recursive: true, force: true });
+    symlinkSync(step.to, path.join(folder, step.link));
   } else if ('text' in step) {
     assert.equal(readFileSync(path.join(folder, step.text), 'utf8'), step.is);
   } else if ('hash' in step) {

@@ -3,7 +3,7 @@ import { ProcessPool } from '../../trainers/process-pool.js';
 
 const pool = new ProcessPool({ slots: 1 });
 const command = ['/bin/sh', '-c', 'sleep 600 & echo "$$ $!"; trap "" TERM; wait'];
-const lease = await pool.acquire({ command, cwd: '/', env: { PATH: process.env['PATH'] ?? '' }, secrets: [] }, new AbortController().signal);
-const event = await lease?.process.next(5000);
-console.log(event?.type === 'line' ? event.line : 'nothing');
+const env = { PATH: process.env['PATH'] ?? '' };
+const lease = await pool.acquire({ command, cwd: '/', env, secrets: [] }, new AbortController().signal);
+lease?.process.logTo({ write: (text) => process.stdout.write(text), full: false, room: () => Promise.resolve() });
 setInterval(() => {}, 1000);

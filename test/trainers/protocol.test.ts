@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
 import { formatEpoch, parseLine } from '../../trainers/protocol.js';
 
 describe('line protocol', () => {
@@ -64,4 +67,62 @@ describe('line protocol', () => {
     assert.equal(value(formatEpoch(1, { loss: NaN })), 'nan');
     assert.equal(value(formatEpoch(1, { loss: 0.1 + 0.2 }, 'a "name"')), 0.1 + 0.2);
   });
+
+  it('takes as long as its line, whatever is on it', function () {
+    this.timeout(200_000);
+    // In a process of its own, which can be ended: read in quadratic time, one of these lines takes minutes.
+    const file = fileURLToPath(new URL('./long-lines.ts', import.meta.url));
+    const { status, signal, stdout } = spawnSync(process.execPath, ['--import', 'tsx', file], {
+      ...{ encoding: 'utf8', timeout: 120_000, killSignal: 'SIGKILL' },
+    });
+    assert.deepEqual({ status, signal }, { status: 0, signal: null }, stdout);
+    assert.equal(stdout.trim(), 'malformed malformed malformed malformed epoch epoch error log');
+  });
+
+  it('reads the tokens of Python as a search for one string after the other would', () => {
+    const piece = fc.constantFrom(
+      '"',
+      '\\',
+      '\\"',
+      'NaN',
+      '-',
+      'Infinity',
+      '-Infinity',
+      ',',
+      ':',
+      '{',
+      '}',
+      '[1]',
+      '0',
+      'a',
+      ' '
+    );
+    const likely = fc.constantFrom('"x":', 'NaN', '"NaN"', '-Infinity', '"\\"NaN"', '1', ',', '"a\\\\"');
+    const body = fc.oneof(fc.array(piece, { maxLength: 12 }), fc.array(likely, { maxLength: 8 }));
+    fc.assert(
+      fc.property(body, (parts) => {
+        const line = `{"epoch":1,"loss":0,${parts.join('')}}`;
+        const quoted = line.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:Infinity|NaN)\b/g, (token) =>
+          token.startsWith('"') ? token : JSON.stringify(token)
+        );
+        const valid = [line, quoted].some((text) => isJson(text));
+        assert.equal(parseLine(line, 'loss').type === 'malformed', !valid, line);
+      }),
+      { numRuns: 3000 }
+    );
+  });
+
+  it('cuts what it repeats of a line', () => {
+    const message = parseLine(JSON.stringify({ error: 'x'.repeat(100_000) }), 'loss');
+    assert.ok(message.type === 'error' && message.message.length < 5000);
+  });
 });
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -7,7 +7,7 @@ import { allow, allowedBy, allowedEntries, requireAllowed } from '../../trust/al
 import { loadsCode } from '../../trust/environment.js';
 import { programOf, ProgramError } from '../../trust/programs.js';
 import { PlaceError, within } from '../../trust/places.js';
-import { readSecret, redacted, SecretError } from '../../trust/secrets.js';
+import { readSecret, redacted, Redactor, SecretError } from '../../trust/secrets.js';
 
 const root = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'everband-programs-')));
 const bin = path.join(root, 'bin');
@@ -189,5 +189,20 @@ describe('places and secrets', () => {
     assert.equal(redacted('a geheim b geheimer', ['geheim', 'ein', 'geheimer']), 'a *** b ***');
     assert.equal(redacted('first\nsecond', ['first\nsecond']), '***');
     assert.equal(redacted('line second', ['first\nsecond']), 'line ***');
+  });
+
+  it('are taken out of a stream wherever it is cut, and nothing else is', () => {
+    const secrets = ['geheim', 'gegeheim', 'süß'];
+    const whole = Buffer.from('ge gegeheimnis geheim\nsüß gehe');
+    for (let first = 0; first <= whole.length; first++) {
+      for (let second = first; second <= whole.length; second++) {
+        let shown = '';
+        const redactor = new Redactor(secrets, (text) => (shown += text.toString('latin1')));
+        for (const part of [whole.subarray(0, first), whole.subarray(first, second), whole.subarray(second)])
+          redactor.push(part);
+        redactor.flush();
+        assert.equal(Buffer.from(shown, 'latin1').toString(), 'ge ***nis ***\n*** gehe', `${first} ${second}`);
+      }
+    }
   });
 });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import type { BracketView, RoundView } from '../../core/engine/scheduler.js';
 import type { StudyStatus } from '../../workflows/messages.js';
-import { studyDetails } from '../../workflows/web-ui.js';
+import type { LateRetry } from '../../core/late.js';
+import type { LateStart } from '../../workflows/activity-types.js';
+import { lateDetails, studyDetails } from '../../workflows/web-ui.js';
 import { studyOf } from '../harness.js';
 
 describe('details in the Web UI', () => {
@@ -46,7 +48,7 @@ describe('details in the Web UI', () => {
     );
     assert.match(studyDetails(hyperband, status(hyperband, 'round')), /: running, 14 of 69 epochs\n/);
     const wrong = studyDetails(hyperband, status(hyperband, 'round', { trouble: 'the disk is full' }));
-    assert.match(wrong, /\*\*Trouble\*\*: the disk is full/);
+    assert.match(wrong, /\*\*Trouble\*\*: `the disk is full`/);
   });
 
   it('name late retries that go on, and those that were lost with the server', () => {
@@ -62,5 +64,24 @@ describe('details in the Web UI', () => {
       /late retry of b2-t003 was lost with its server: `everband retry one b2-t003` goes on with it\./
     );
     assert.doesNotMatch(studyDetails(hyperband, status(hyperband, 'round', { brackets })), /Right now|was lost/);
+  });
+
+  it('show what a trainer said as code, in one line of its table', () => {
+    const said = 'the trainer says: a | b <img src=x> [here](http://evil) ``` # \u001b[2J\nTraceback';
+    const rung = { round: 0, from: 0, to: 1, values: [], end: 'failed' as const, reason: said };
+    const retry = { reset: null, queue: 'q`1', rungs: [rung] } as unknown as LateRetry;
+    const start = { study: hyperband, trial: { id: 'b2-t001' }, round: 0 } as unknown as LateStart;
+    const page = lateDetails(start, retry, said);
+    const shown = '```` the trainer says: a \\| b <img src=x> [here](http://evil) ``` #  [2J ````';
+    assert.ok(page.includes(`| 0 | 0 to 1 |  | failed: ${shown} |`), page);
+    assert.ok(page.includes(`**Trouble**: ${shown.replace('\\|', '|')}\n`), page);
+    assert.ok(page.includes('on the queue `` q`1 ``'), page);
+    assert.doesNotMatch(page, /Traceback/);
+  });
+
+  it('show a name that is no name as code', () => {
+    const odd = { ...hyperband, budgetUnit: '<b>|', objective: { ...hyperband.objective, metric: 'a|[b](c)' } };
+    const page = studyDetails(odd, status(odd, 'round'));
+    assert.ok(page.includes('| bracket | round | `<b>\\|` | trials |'), page);
   });
 });
