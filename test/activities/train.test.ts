@@ -194,12 +194,9 @@ describe('trainSegment', function () {
 
   it('tells what a trainer says in a message that can be sent and kept', async () => {
     const say = (line: string): Trainer => {
-      const command = [
-        process.execPath,
-        '-e',
-        `process.stdin.once('data', () => console.log(${JSON.stringify(line)}))`,
-      ];
-      return { type: 'command', command, cwd: stateDir, env: {} };
+      const script = path.join(stateDir, 'says.mjs');
+      writeFileSync(script, `process.stdin.once('data', () => console.log(${JSON.stringify(line)}))`);
+      return { type: 'command', command: [process.execPath, script], cwd: stateDir, env: {} };
     };
     const messageOf = (trainer: Trainer) => run(input({}, { trainer })).then(String, (error: Error) => error.message);
     // Half a character cannot be written as UTF-8.

@@ -87,8 +87,8 @@ describe("a trial's log", () => {
   it('goes without what a full disk does not take, and says so when there is room again', async function () {
     if (!existsSync('/dev/full')) this.skip();
     mkdirSync(path.dirname(file));
-    symlinkSync('/dev/full', file);
     const log = new TrialLog(folder, 't');
+    symlinkSync('/dev/full', file);
     log.write('lost\n');
     await log.room();
     unlinkSync(file);

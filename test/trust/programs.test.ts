@@ -192,8 +192,8 @@ describe('places and secrets', () => {
   });
 
   it('are taken out of a stream wherever it is cut, and nothing else is', () => {
-    const secrets = ['geheim', 'gegeheim', 'süß'];
-    const whole = Buffer.from('ge gegeheimnis geheim\nsüß gehe');
+    const secrets = ['geheim', 'gegeheim', 'süßes'];
+    const whole = Buffer.from('ge gegeheimnis geheim\nsüßes gehe');
     for (let first = 0; first <= whole.length; first++) {
       for (let second = first; second <= whole.length; second++) {
         let shown = '';
