@@ -12,6 +12,9 @@ import { workflowIds, type StudyPhase, type StudyStatus } from './messages.js';
 const maxRanks = 30;
 /** Characters of what somebody else said. */
 const maxQuoted = 300;
+/** Control characters, and marks that turn text around. */
+// eslint-disable-next-line no-control-regex
+const controls = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 /** Brackets of a study's page, the latest. */
 const maxBrackets = 40;
 
@@ -169,10 +172,7 @@ export function lateDetails({ study, trial, round }: LateStart, retry: LateRetry
  * every run of backticks within.
  */
 function quoted(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  const line = (text.split('\n')[0] ?? '')
-    .slice(0, maxQuoted)
-    .replace(/[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, ' ');
+  const line = (text.split('\n')[0] ?? '').slice(0, maxQuoted).replace(controls, ' ');
   if (line.trim() === '') return '';
   const runs = line.match(/`+/g) ?? [];
   const fence = '`'.repeat(1 + Math.max(0, ...runs.map((run) => run.length)));

@@ -141,9 +141,9 @@ class Printer:
 
 
 def harmless(text: str) -> str:
-    """Shows what a terminal would obey: "\\x1b[2J" in place of a cleared screen."""
+    """Shows what a terminal would obey: "\\u001b[2J" in place of a cleared screen."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), lines)
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", lines)
 
 
 def shorten(text: str, characters: int) -> str:

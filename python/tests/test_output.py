@@ -72,7 +72,7 @@ def test_the_tail_is_bounded() -> None:
 
 
 def test_what_a_terminal_obeys_is_shown() -> None:
-    assert harmless("\x1b]0;title\x07 \x9b2J \u202e\ta\rb\r\nc\0") == "\\x1b]0;title\\x07 \\x9b2J \\u202e\ta\nb\nc\\x00"
+    assert harmless("\x1b]0;title\x07 \x9b2J \u202e\ta\rb\r\nc\0") == "\\u001b]0;title\\u0007 \\u009b2J \\u202e\ta\nb\nc\\u0000"
 
 
 class Stuck:

@@ -459,7 +459,7 @@ def test_a_name_that_is_no_text_is_kept_as_it_was_said(say, tmp_path: Path) -> N
 def test_prints_what_trainers_print_harmless_and_cut(say, capfd) -> None:
     say("\x1b[2Jgone\n", "x" * 5000 + "\n", epoch(1), epoch(2))
     printed = capfd.readouterr().err
-    assert "\\x1b[2Jgone\n" in printed and "\x1b" not in printed
+    assert "\\u001b[2Jgone\n" in printed and "\x1b" not in printed
     assert "x" * 2000 + "...\n" in printed
 
 

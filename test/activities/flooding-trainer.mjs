@@ -1,4 +1,5 @@
 /** Prints as fast as it can between its epochs, on both outputs: `megabytes` on each in all, in `epochs` parts. */
+import { Buffer } from 'node:buffer';
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
