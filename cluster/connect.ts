@@ -1,6 +1,7 @@
 /** Connections by Temporal's own conventions: TEMPORAL_* and profiles first, else the embedded server. */
 import net from 'node:net';
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
+import { dataConverter } from './codec.js';
 import { CliError } from './errors.js';
 import { namedCluster, type ConnectionSettings } from './named.js';
 import { serverInfo } from './server.js';
@@ -18,6 +19,7 @@ export async function connectionSettings(): Promise<ConnectionSettings> {
 /** Runs `use` with a client and closes it. @throws CliError with one line and its fix when the cluster refuses */
 export async function withClient<T>(use: (client: Client) => Promise<T>): Promise<T> {
   const { namespace, ...options } = await connectionSettings();
+  const converter = dataConverter('client');
   const named = namedCluster();
   const fix = named ? `start it, or correct ${named.by}` : '`everband server`';
   const unreachable = (reason: string) =>
@@ -29,7 +31,7 @@ export async function withClient<T>(use: (client: Client) => Promise<T>): Promis
     );
   });
   try {
-    return await use(new Client({ connection, namespace }));
+    return await use(new Client({ connection, namespace, dataConverter: converter }));
   } catch (error) {
     throw refusal(error, options.address, namespace) ?? error;
   } finally {
@@ -47,7 +49,7 @@ export async function runsAt(
   let connection: Connection | null = null;
   try {
     connection = await Connection.connect({ ...options, address: place.address, connectTimeout: 5000 });
-    const client = new Client({ connection, namespace: place.namespace });
+    const client = new Client({ connection, namespace: place.namespace, dataConverter: dataConverter('client') });
     const { status } = await client.workflow.getHandle(workflowId).describe();
     return status.name === 'RUNNING';
   } catch (error) {

@@ -16,6 +16,8 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
+from .codec import CodecError, Refusals, data_converter
+
 #: A server that is there answers in milliseconds; a firewall that swallows packets would take minutes.
 _CONNECT_SECONDS = 10.0
 
@@ -36,10 +38,12 @@ def connection(address: Optional[str], namespace: Optional[str]) -> dict[str, An
 
 
 async def connect(settings: dict[str, Any]) -> Client:
-    """Raises CannotConnect when nothing answers, and when the server has no such namespace or refuses access."""
+    """Raises CannotConnect when nothing answers, and when the server has no such namespace or refuses access; CodecError
+    when the file of keys is of no use."""
     address = settings["target_host"]
+    converter = data_converter()
     try:
-        client = await asyncio.wait_for(Client.connect(**settings), _CONNECT_SECONDS)
+        client = await asyncio.wait_for(Client.connect(**settings, data_converter=converter), _CONNECT_SECONDS)
         request = DescribeNamespaceRequest(namespace=client.namespace)
         await client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=_CONNECT_SECONDS))
     except (RuntimeError, ValueError, asyncio.TimeoutError) as error:
@@ -79,6 +83,7 @@ def poll(
                 client,
                 task_queue=task_queue,
                 activities=[activity],
+                interceptors=[Refusals()],
                 activity_executor=executor,
                 max_concurrent_activities=slots,
                 graceful_shutdown_timeout=timedelta(seconds=1),
@@ -94,7 +99,7 @@ def poll(
 
     try:
         asyncio.run(main())
-    except CannotConnect as error:
+    except (CannotConnect, CodecError) as error:
         sys.exit(str(error))
     finally:
         # Threads of the package may still be on their way out of Python, and crash an interpreter that ends meanwhile:
