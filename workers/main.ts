@@ -10,7 +10,7 @@ import { createRecordActivities } from '../activities/record.js';
 import { createRecoverActivities } from '../activities/recover.js';
 import { createRestoreActivities, Restorer } from '../activities/restore.js';
 import { createTrainActivities } from '../activities/train.js';
-import { codecFile, dataConverter } from '../cluster/codec.js';
+import { codecFile, dataConverter, keysVariable } from '../cluster/codec.js';
 import { connectionSettings, runsAt } from '../cluster/connect.js';
 import { stateDir } from '../cluster/state.js';
 import { taskQueues } from '../workflows/messages.js';
@@ -134,7 +134,8 @@ function logToStderr({ level, message, meta }: { level: string; message: string;
 function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'interceptors'> {
   const bundle = fileURLToPath(new URL('../workflows/bundle.js', import.meta.url));
   if (existsSync(bundle))
-    return { workflowBundle: codecFile() === null ? { codePath: bundle } : { code: encoding(bundle) } };
+    return { workflowBundle: codecFile() === null ? { codePath: bundle } : { code: encrypting(bundle) } };
+  if (codecFile() !== null) throw new Error(`with ${keysVariable} a worker needs the bundle. Fix: npm run build`);
   const source = (name: string): string => {
     const files = ['js', 'ts'].map((ending) =>
       fileURLToPath(new URL(`../workflows/${name}.${ending}`, import.meta.url))
@@ -144,10 +145,10 @@ function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' 
   return { workflowsPath: source('index'), interceptors: { workflowModules: [source('refusals')] } };
 }
 
-/** The bundle's text with failures of workflows going through the codec, too: it has no other way to be told. */
-function encoding(bundle: string): string {
+/** The bundle's text, told that payloads are encrypted: workflows/encryption.ts. */
+function encrypting(bundle: string): string {
   const code = readFileSync(bundle, 'utf8');
-  const told = code.replace('const failuresAreEncoded = false;', 'const failuresAreEncoded = true;');
+  const told = code.replace('const encrypted = { payloads: false };', 'const encrypted = { payloads: true };');
   if (told === code) throw new Error(`${bundle} is of another version. Fix: npm run build`);
   return told;
 }
