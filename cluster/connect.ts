@@ -6,6 +6,7 @@ import { CliError } from './errors.js';
 import { namedCluster, type ConnectionSettings } from './named.js';
 import { serverInfo } from './server.js';
 import { stateDir } from './state.js';
+import { tlsProblem } from './tls.js';
 
 /** @throws CliError when nothing says where a server is */
 export async function connectionSettings(): Promise<ConnectionSettings> {
@@ -18,22 +19,23 @@ export async function connectionSettings(): Promise<ConnectionSettings> {
 
 /** Runs `use` with a client and closes it. @throws CliError with one line and its fix when the cluster refuses */
 export async function withClient<T>(use: (client: Client) => Promise<T>): Promise<T> {
-  const { namespace, ...options } = await connectionSettings();
+  const settings = await connectionSettings();
+  const { namespace, ...options } = settings;
   const converter = dataConverter('client');
   const named = namedCluster();
   const fix = named ? `start it, or correct ${named.by}` : '`everband server`';
   const unreachable = (reason: string) =>
     new CliError(`no Temporal server answers at ${options.address} (${reason}). Fix: ${fix}.`);
   if (await refusedHere(options.address)) throw unreachable('connection refused');
-  const connection = await Connection.connect({ ...options, connectTimeout: 5000 }).catch((error: unknown) => {
-    throw (
-      refusal(error, options.address, namespace) ?? unreachable((error as Error).message.split('\n')[0] ?? 'no answer')
-    );
+  const connection = await Connection.connect({ ...options, connectTimeout: 5000 }).catch(async (error: unknown) => {
+    const reason = (error as Error).message.split('\n')[0] ?? 'no answer';
+    const secure = await tlsProblem(settings);
+    throw refusal(error, settings) ?? (secure === null ? unreachable(reason) : new CliError(secure));
   });
   try {
     return await use(new Client({ connection, namespace, dataConverter: converter }));
   } catch (error) {
-    throw refusal(error, options.address, namespace) ?? error;
+    throw refusal(error, settings) ?? error;
   } finally {
     await connection.close();
   }
@@ -75,12 +77,18 @@ async function refusedHere(address: string): Promise<boolean> {
 }
 
 /** A gRPC status as what a user can do about it; null for everything else. */
-function refusal(error: unknown, address: string, namespace: string): CliError | null {
+function refusal(error: unknown, { address, namespace, apiKey, tls }: ConnectionSettings): CliError | null {
   if (error instanceof CliError) return null;
   switch (grpcCode(error)) {
     case 'UNAUTHENTICATED':
-    case 'PERMISSION_DENIED':
-      return new CliError(`${address} refuses access. Fix: set TEMPORAL_API_KEY, or TEMPORAL_TLS_* for mTLS.`);
+    case 'PERMISSION_DENIED': {
+      const shown = typeof tls === 'object' && tls.clientCertPair !== undefined;
+      return new CliError(
+        apiKey !== undefined
+          ? `${address} refuses access with this API key. Fix: correct TEMPORAL_API_KEY, or the api_key of the profile.`
+          : `${address} refuses access without an API key${shown ? ', with this client certificate' : ''}. Fix: set TEMPORAL_API_KEY${shown ? '' : ', or TEMPORAL_TLS_* for mTLS'}.`
+      );
+    }
     case 'UNAVAILABLE':
       return new CliError(`the Temporal server at ${address} went away. Fix: \`everband server\`, then try again.`);
     case 'NOT_FOUND':

@@ -185,7 +185,8 @@ describe('the payload codec', () => {
 
   it('has a command that makes the file and rotates its keys, and prints no key', async () => {
     rmSync(file);
-    const { [keysVariable]: _, ...env } = process.env;
+    const env = { ...process.env };
+    delete env[keysVariable];
     const made = await runCommand(cli, ['codec', 'new', '--file', file], { env });
     assert.equal(made.code, 0, made.err);
     assert.equal(

@@ -146,7 +146,7 @@ describe('studies over the payload codec', function () {
       );
     });
 
-    it('an encrypted payload says which setting is missing, and the study goes on once it is there', async () => {
+    it('an encrypted payload says which setting is missing', async () => {
       const one = study('keyless', { scheduler: { type: 'full', trials: 2, R: 2 }, pruner: 'none' });
       process.env[keysVariable] = file;
       try {
@@ -232,10 +232,10 @@ describe('studies over the payload codec', function () {
       await cluster.result(one);
       const curves = ({ trials }: StudyRecord) => trials.map(({ id, values }) => ({ id, values }));
       assert.deepEqual(curves(cluster.record(one)), curves(plain[1] as StudyRecord));
-      const used = new Set<string>();
-      for (const match of (await everythingOf(client)).toString('latin1').matchAll(/encryption-key-id\x12\x02(k\d)/g))
-        used.add(match[1] as string);
-      assert.deepEqual([...used].sort(), ['k1', 'k2']);
+      const bytes = await everythingOf(client);
+      // A value of two bytes in a map of protobuf.
+      const used = ['k1', 'k2', 'k3'].filter((id) => bytes.includes(Buffer.from([0x12, 0x02, ...Buffer.from(id)])));
+      assert.deepEqual(used, ['k1', 'k2']);
     });
 
     it('whoever has no key is refused, and disturbs nobody', async () => {
