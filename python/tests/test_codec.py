@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.exceptions import ApplicationError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from everband import codec
 
@@ -137,3 +138,22 @@ def test_a_worker_says_it_in_one_line(file, monkeypatch):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"EVERBAND_CODEC_KEYS: {file} cannot be read (") and done.stderr.count("\n") == 1
+
+
+def test_an_input_that_was_refused_fails_its_activity_for_good():
+    class Inner(ActivityInboundInterceptor):
+        def __init__(self):
+            pass
+
+        async def execute_activity(self, input):
+            return "ran"
+
+    refusing = codec.Refusals().intercept_activity(Inner())
+
+    def run(argument):
+        return asyncio.run(refusing.execute_activity(ExecuteActivityInput(fn=print, args=[argument], executor=None, headers={})))
+
+    assert run({"trial": "b3-t017"}) == "ran"
+    with pytest.raises(ApplicationError, match="a payload is not encrypted") as failed:
+        run({"everbandRefused": "a payload is not encrypted"})
+    assert (failed.value.type, failed.value.non_retryable) == ("PayloadRefused", True)
