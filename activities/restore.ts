@@ -9,7 +9,7 @@ import { digestOf } from '../core/record.js';
 import { planOf, type Study } from '../core/study.js';
 import type { RestoreActivities } from '../workflows/activity-types.js';
 import { fileNames } from '../workflows/file-names.js';
-import { queryNames, workflowIds, type FileAnswer, type RecordPart } from '../workflows/messages.js';
+import { queryNames, refusalIn, workflowIds, type FileAnswer, type RecordPart } from '../workflows/messages.js';
 import { isSound, readFile, writeFile } from './record-store.js';
 import { sealChecker, withPlaces } from './trusted.js';
 
@@ -91,7 +91,8 @@ export class Restorer {
     let text = '';
     for (;;) {
       const answer: FileAnswer | null = await handle.query(queryNames.file, { name, from: text.length });
-      if (answer === null) return null;
+      // Of another study by that name, or with keys that are not here.
+      if (answer === null || refusalIn(answer) !== null) return null;
       text += answer.text;
       if (text.length >= answer.length || answer.text === '') return text;
     }

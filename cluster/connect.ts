@@ -1,10 +1,12 @@
 /** Connections by Temporal's own conventions: TEMPORAL_* and profiles first, else the embedded server. */
 import net from 'node:net';
 import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
+import { dataConverter } from './codec.js';
 import { CliError } from './errors.js';
 import { namedCluster, type ConnectionSettings } from './named.js';
 import { serverInfo } from './server.js';
 import { stateDir } from './state.js';
+import { tlsProblem } from './tls.js';
 
 /** @throws CliError when nothing says where a server is */
 export async function connectionSettings(): Promise<ConnectionSettings> {
@@ -17,21 +19,23 @@ export async function connectionSettings(): Promise<ConnectionSettings> {
 
 /** Runs `use` with a client and closes it. @throws CliError with one line and its fix when the cluster refuses */
 export async function withClient<T>(use: (client: Client) => Promise<T>): Promise<T> {
-  const { namespace, ...options } = await connectionSettings();
+  const settings = await connectionSettings();
+  const { namespace, ...options } = settings;
+  const converter = dataConverter('client');
   const named = namedCluster();
   const fix = named ? `start it, or correct ${named.by}` : '`everband server`';
   const unreachable = (reason: string) =>
     new CliError(`no Temporal server answers at ${options.address} (${reason}). Fix: ${fix}.`);
   if (await refusedHere(options.address)) throw unreachable('connection refused');
-  const connection = await Connection.connect({ ...options, connectTimeout: 5000 }).catch((error: unknown) => {
-    throw (
-      refusal(error, options.address, namespace) ?? unreachable((error as Error).message.split('\n')[0] ?? 'no answer')
-    );
+  const connection = await Connection.connect({ ...options, connectTimeout: 5000 }).catch(async (error: unknown) => {
+    const reason = (error as Error).message.split('\n')[0] ?? 'no answer';
+    const secure = await tlsProblem(settings);
+    throw refusal(error, settings) ?? (secure === null ? unreachable(reason) : new CliError(secure));
   });
   try {
-    return await use(new Client({ connection, namespace }));
+    return await use(new Client({ connection, namespace, dataConverter: converter }));
   } catch (error) {
-    throw refusal(error, options.address, namespace) ?? error;
+    throw refusal(error, settings) ?? error;
   } finally {
     await connection.close();
   }
@@ -47,7 +51,7 @@ export async function runsAt(
   let connection: Connection | null = null;
   try {
     connection = await Connection.connect({ ...options, address: place.address, connectTimeout: 5000 });
-    const client = new Client({ connection, namespace: place.namespace });
+    const client = new Client({ connection, namespace: place.namespace, dataConverter: dataConverter('client') });
     const { status } = await client.workflow.getHandle(workflowId).describe();
     return status.name === 'RUNNING';
   } catch (error) {
@@ -73,12 +77,18 @@ async function refusedHere(address: string): Promise<boolean> {
 }
 
 /** A gRPC status as what a user can do about it; null for everything else. */
-function refusal(error: unknown, address: string, namespace: string): CliError | null {
+function refusal(error: unknown, { address, namespace, apiKey, tls }: ConnectionSettings): CliError | null {
   if (error instanceof CliError) return null;
   switch (grpcCode(error)) {
     case 'UNAUTHENTICATED':
-    case 'PERMISSION_DENIED':
-      return new CliError(`${address} refuses access. Fix: set TEMPORAL_API_KEY, or TEMPORAL_TLS_* for mTLS.`);
+    case 'PERMISSION_DENIED': {
+      const shown = typeof tls === 'object' && tls.clientCertPair !== undefined;
+      return new CliError(
+        apiKey !== undefined
+          ? `${address} refuses access with this API key. Fix: correct TEMPORAL_API_KEY, or the api_key of the profile.`
+          : `${address} refuses access without an API key${shown ? ', with this client certificate' : ''}. Fix: set TEMPORAL_API_KEY${shown ? '' : ', or TEMPORAL_TLS_* for mTLS'}.`
+      );
+    }
     case 'UNAVAILABLE':
       return new CliError(`the Temporal server at ${address} went away. Fix: \`everband server\`, then try again.`);
     case 'NOT_FOUND':

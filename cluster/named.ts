@@ -30,7 +30,8 @@ export function namedCluster(): NamedCluster | null {
     settings: {
       address,
       namespace: namespace ?? 'default',
-      ...(tls ? { tls } : {}),
+      // `false` says more than nothing: with an API key the SDK takes TLS for granted.
+      ...(tls === undefined || tls === null ? {} : { tls }),
       ...(typeof apiKey === 'string' ? { apiKey } : {}),
       ...(metadata ? { metadata: metadata as Record<string, string> } : {}),
     },
@@ -42,7 +43,7 @@ function readConfig(): ReturnType<typeof loadClientConnectConfig> {
     return loadClientConnectConfig();
   } catch (error) {
     throw new CliError(
-      `Temporal's configuration cannot be read (${(error as Error).message}). Fix: correct TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE or the file itself.`,
+      `Temporal's configuration cannot be read (${(error as Error).message}). Fix: correct TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE, TEMPORAL_TLS_* or the file itself.`,
       2
     );
   }

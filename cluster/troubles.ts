@@ -1,6 +1,8 @@
 /** What keeps a running study from going on, as the server describes its workflows: no worker has to answer. */
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
+import type { ProtoFailure } from '@temporalio/common';
 import { failureTypes, workflowIds } from '../workflows/messages.js';
+import { messageOf } from './codec.js';
 
 export interface Trouble {
   readonly workflowId: string;
@@ -51,6 +53,13 @@ export function failing(workflowId: string, message: string, differs: boolean): 
   const why = differs ? "the worker's workflow code is not the code that began it" : 'its workflow code fails';
   const mended = differs ? '' : ', or of one in which this is mended';
   const [, study = ''] = workflowId.split('/');
+  // What the codec says of a payload has its own fix: no other version of the code would read it.
+  const [, payload, mend] = /^(a payload .*)\. Fix: (.*)$/.exec(inOneLine(message)) ?? [];
+  if (payload !== undefined && mend !== undefined)
+    return {
+      ...{ workflowId, kind: 'fails', says: `${workflowId} cannot go on: ${payload}` },
+      fix: `${mend}; the study then goes on from where it stands`,
+    };
   return {
     workflowId,
     kind: 'fails',
@@ -72,7 +81,7 @@ async function describe(client: Client, workflowId: string): Promise<WorkflowExe
 }
 
 async function troublesAt(client: Client, workflow: WorkflowExecutionDescription): Promise<Trouble[]> {
-  const troubles = [await taskTrouble(client, workflow), unread(workflow)];
+  const troubles = [await taskTrouble(client, workflow), await unread(client, workflow)];
   return troubles.filter((trouble) => trouble !== null);
 }
 
@@ -119,7 +128,9 @@ async function lastFailure(
       const failed = event.workflowTaskFailedEventAttributes;
       if (!failed) continue;
       const cause = failed.cause ?? 0;
-      return passing.has(cause) ? null : { cause, message: failed.failure?.message || 'no reason given' };
+      if (passing.has(cause)) return null;
+      const message = failed.failure ? await messageOf(client, workflowId, failed.failure) : '';
+      return { cause, message: message || 'no reason given' };
     }
     nextPageToken = answer.nextPageToken;
     if (!nextPageToken?.length) break;
@@ -127,27 +138,43 @@ async function lastFailure(
   return null;
 }
 
-/** What is asked again and again, for every worker that was asked is too old or too new; no trial pays for it. */
-function unread({ workflowId, raw }: WorkflowExecutionDescription): Trouble | null {
+/** What is asked again and again, for no worker that was asked can read it; no trial pays for it. */
+async function unread(client: Client, { workflowId, raw }: WorkflowExecutionDescription): Promise<Trouble | null> {
   const failures = (raw.pendingActivities ?? []).flatMap(({ attempt, lastFailure }) => {
-    const { type } = lastFailure?.applicationFailureInfo ?? {};
-    const unread = type === failureTypes.unsupportedSchema && (attempt ?? 1) > unreadAfter;
-    return unread || type === failureTypes.noKey ? [{ type, message: lastFailure?.message ?? '' }] : [];
+    const failure = unreadFailure(lastFailure, (attempt ?? 1) > unreadAfter);
+    return failure ? [failure] : [];
   });
-  if (failures.length === 0) return null;
-  const what = failures.length === 1 ? 'an activity' : `${failures.length} activities`;
   const [first] = failures;
-  if (first?.type === failureTypes.noKey) {
-    const [why = '', fix = ''] = first.message.split('. Fix: ');
-    const says = `a worker cannot tell whether ${what} of ${workflowId} is sealed (${inOneLine(why)})`;
-    return { workflowId, kind: 'unread', says, fix: fix || 'give the worker the key that the client has (EVERBAND_KEY_FILE)' };
+  if (!first) return null;
+  const what = failures.length === 1 ? 'an activity' : `${failures.length} activities`;
+  const type = first.applicationFailureInfo?.type;
+  if (type === failureTypes.noKey) {
+    const [why = '', fix = ''] = (await messageOf(client, workflowId, first)).split('. Fix: ');
+    return {
+      workflowId,
+      kind: 'unread',
+      says: `a worker cannot tell whether ${what} of ${workflowId} is sealed (${inOneLine(why)})`,
+      fix: fix || 'give the worker the key that the client has (EVERBAND_KEY_FILE)',
+    };
   }
+  const keyless = type === failureTypes.payloadUnread;
   return {
     workflowId,
     kind: 'unread',
-    says: `no worker that polls can read ${what} of ${workflowId} (${inOneLine(first?.message ?? '')})`,
-    fix: 'start a worker of the version that orchestrates the study; until then they are asked again, and no trial pays for it',
+    says: `no worker that polls can read ${what} of ${workflowId} (${inOneLine(await messageOf(client, workflowId, first))})`,
+    fix: keyless
+      ? 'start workers with the keys that the study is encrypted with; until then they are asked again, and no trial pays for it'
+      : 'start a worker of the version that orchestrates the study; until then they are asked again, and no trial pays for it',
   };
+}
+
+/** The failure that says that a worker cannot read its input: Python wraps it. `often`: it has been asked a few times. */
+function unreadFailure(failure: ProtoFailure | null | undefined, often: boolean): ProtoFailure | null {
+  if (!failure) return null;
+  const type = failure.applicationFailureInfo?.type;
+  const unread = type === failureTypes.unsupportedSchema || type === failureTypes.payloadUnread;
+  if ((unread && often) || type === failureTypes.noKey) return failure;
+  return unreadFailure(failure.cause, often);
 }
 
 function secondsSince(time: { readonly seconds?: unknown } | null | undefined): number {
@@ -155,5 +182,5 @@ function secondsSince(time: { readonly seconds?: unknown } | null | undefined): 
 }
 
 function inOneLine(message: string): string {
-  return (message.split('\n')[0] ?? '').slice(0, 300);
+  return (message.split('\n')[0] ?? '').slice(0, 600);
 }

@@ -2,6 +2,7 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { failureTypes, workflowIds } from '../workflows/messages.js';
+import { readable } from '../cluster/codec.js';
 import { CliError } from '../cluster/errors.js';
 import { failing, troubleText } from '../cluster/troubles.js';
 
@@ -56,7 +57,7 @@ export async function query<T>(
 
 async function answered<T>(name: string, work: Promise<T>): Promise<T> {
   try {
-    return await work;
+    return readable(await work);
   } catch (error) {
     const text = String((error as { cause?: unknown }).cause ?? error);
     if (/DEADLINE_EXCEEDED|1 CANCELLED|no poller|Timeout expired/i.test(text)) {

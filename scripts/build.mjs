@@ -64,6 +64,8 @@ const quiet = Object.fromEntries(
 const { code } = await bundleWorkflowCode({
   workflowsPath: path.join(made, 'workflows/index.js'),
   preloadModules: [path.join(made, 'workflows/preload.js')],
+  failureConverterPath: path.join(made, 'workflows/failure-converter.js'),
+  workflowInterceptorModules: [path.join(made, 'workflows/refusals.js')],
   logger: quiet,
 });
 writeFileSync(path.join(made, 'workflows/bundle.js'), code);

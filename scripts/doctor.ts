@@ -4,6 +4,7 @@ import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs';
 import pc from 'picocolors';
 import type { Client } from '@temporalio/client';
 import { searchAttributes, taskQueues, workflowIds, workflowTypes } from '../workflows/messages.js';
+import { codecFile, keysVariable, readCodecKeys } from '../cluster/codec.js';
 import { withClient } from '../cluster/connect.js';
 import { missingPollers } from './pollers.js';
 import { namedCluster } from '../cluster/named.js';
@@ -41,6 +42,7 @@ export async function doctor(): Promise<Check[]> {
         found: `${named.by} names ${named.settings.address}, nothing is started here`,
       });
     else checks.push(...(await embeddedServer()));
+    checks.push(payloadCodec());
     await withClient(async (client) => {
       const { namespace } = client.options;
       checks.push({ name: 'server', state: 'fine', found: `it answers, with namespace ${namespace}` });
@@ -129,6 +131,15 @@ function python(): Check {
 function allowedTrainers(): Check {
   const lines = allowedEntries(stateDir()).map(({ file, entry }) => `\n        ${allowedText(entry)} (${file})`);
   return { name: 'allowed trainers', state: 'fine', found: lines.length === 0 ? 'none yet' : lines.join('') };
+}
+
+function payloadCodec(): Check {
+  const file = codecFile();
+  if (file === null) return { name: 'payload codec', state: 'fine', found: `off, ${keysVariable} is not set` };
+  const { current, keys } = readCodecKeys(file);
+  const others = [...keys.keys()].filter((id) => id !== current);
+  const also = others.length > 0 ? `; ${others.join(', ')} only to read` : '';
+  return { name: 'payload codec', state: 'fine', found: `on, key ${current} of ${file}${also}` };
 }
 
 function stateFolder(): Check {

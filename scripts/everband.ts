@@ -4,6 +4,7 @@ import './colours.js';
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { CliError } from '../cluster/errors.js';
+import { addCodecCommands } from './commands/codec.js';
 import { addDataCommands } from './commands/data.js';
 import { addInspectCommands } from './commands/inspect.js';
 import { addOperateCommands } from './commands/operate.js';
@@ -37,6 +38,7 @@ Server: TEMPORAL_ADDRESS or a Temporal profile, else the embedded one. State: EV
   );
 addRunCommands(program);
 addServeCommands(program);
+addCodecCommands(program);
 addInspectCommands(program);
 addOperateCommands(program);
 addDataCommands(program);

@@ -1,6 +1,7 @@
 /** Progress of a study until it ends. Only looks: closing it never touches the study. */
 import pc from 'picocolors';
 import type { Client } from '@temporalio/client';
+import type { Payload } from '@temporalio/common';
 import type { BracketView } from '../core/engine/scheduler.js';
 import { prunerOf } from '../core/pruners/index.js';
 import type { StudyResult } from '../core/record.js';
@@ -9,6 +10,7 @@ import { duration } from '../report/duration.js';
 import { workflowIds, type ParkedTrial, type StudyStatus, type TrainHeartbeat } from '../workflows/messages.js';
 import { statusOf, trainingNow, troubleAt, type TrainingNow } from './api.js';
 import { resultOf } from './outcome.js';
+import { valueOf } from '../cluster/codec.js';
 import { CliError } from '../cluster/errors.js';
 import { fit, harmlessInColour, short } from './terminal.js';
 import { silent, troublesOf, troubleText, type Trouble } from '../cluster/troubles.js';
@@ -271,10 +273,9 @@ async function liveOf(client: Client, status: StudyStatus, troubles: readonly Tr
 /** What the pending activities of a place last said. */
 async function beats(client: Client, place: TrainingNow): Promise<{ trial: string; epoch: number }[]> {
   const { raw } = await client.workflow.getHandle(place.workflowId).describe();
-  return (raw.pendingActivities ?? []).flatMap((activity) => {
-    const beat = heartbeat(activity.heartbeatDetails?.payloads?.[0]?.data);
-    return beat ? [{ trial: beat.trial, epoch: beat.epoch }] : [];
-  });
+  const told = (raw.pendingActivities ?? []).map(({ heartbeatDetails }) => heartbeatDetails?.payloads?.[0] ?? null);
+  const beaten = await Promise.all(told.map((payload) => payload && heartbeat(client, place.workflowId, payload)));
+  return beaten.flatMap((beat) => (beat ? [{ trial: beat.trial, epoch: beat.epoch }] : []));
 }
 
 /** Where the round decides; its end when it does not. */
@@ -285,11 +286,10 @@ function decisionPoint({ study }: StudyStatus, place: TrainingNow): number {
   return bracket?.rounds[index]?.decisionPoint ?? place.round?.to ?? 0;
 }
 
-/** Null for details that are not ours to read: another trainer's, or encrypted. */
-function heartbeat(data: Uint8Array | null | undefined): TrainHeartbeat | null {
-  if (!data) return null;
+/** Null for details that are not ours to read: another trainer's, or encrypted with keys that are not here. */
+async function heartbeat(client: Client, workflowId: string, payload: Payload): Promise<TrainHeartbeat | null> {
   try {
-    const beat = JSON.parse(Buffer.from(data).toString()) as Partial<TrainHeartbeat> | null;
+    const beat = (await valueOf(client, workflowId, payload)) as Partial<TrainHeartbeat> | null;
     return typeof beat?.trial === 'string' && typeof beat.epoch === 'number' ? (beat as TrainHeartbeat) : null;
   } catch {
     return null;

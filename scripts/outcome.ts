@@ -9,6 +9,7 @@ import {
 } from '@temporalio/client';
 import { studyFolder } from '../activities/record-store.js';
 import type { StudyResult } from '../core/record.js';
+import { readable } from '../cluster/codec.js';
 import { grpcCode } from '../cluster/connect.js';
 import { CliError } from '../cluster/errors.js';
 import { stateDir } from '../cluster/state.js';
@@ -19,7 +20,7 @@ import { unknownStudy } from './ask.js';
 export async function resultOf(client: Client, name: string): Promise<StudyResult> {
   for (;;) {
     try {
-      return (await client.workflow.getHandle(workflowIds.study(name)).result()) as StudyResult;
+      return readable(await client.workflow.getHandle(workflowIds.study(name)).result()) as StudyResult;
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) throw unknownStudy(name);
       if (error instanceof WorkflowFailedError) throw new CliError(endText(name, error));

@@ -24,6 +24,7 @@ import { stream } from '../core/rng.js';
 import { canonicalJson, type StudyRecord, type StudyResult } from '../core/record.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
+import { dataConverter } from '../cluster/codec.js';
 import { startServer, stopServer, type ServerInfo } from '../cluster/server.js';
 import { parseStudy } from '../study/parse.js';
 import { classify } from '../trainers/protocol.js';
@@ -149,7 +150,7 @@ export class Cluster {
 
   async client(): Promise<Client> {
     this.connection ??= await Connection.connect({ address: this.server?.address ?? '' });
-    return new Client({ connection: this.connection });
+    return new Client({ connection: this.connection, dataConverter: dataConverter('client') });
   }
 
   /** kill -9 of the server; `start` brings it back over the same database. */
@@ -354,11 +355,11 @@ export function itReplays(cluster: Cluster, least: number): void {
   it('leaves only histories that replay', async function () {
     quietRuntime();
     const client = await cluster.client();
-    const workflowBundle = { code: readFileSync(bundle, 'utf8') };
+    const options = { workflowBundle: { code: readFileSync(bundle, 'utf8') }, dataConverter: dataConverter('worker') };
     const failed: string[] = [];
     let replayed = 0;
     const histories = client.workflow.list().intoHistories();
-    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle }, histories)) {
+    for await (const { workflowId, error } of Worker.runReplayHistories(options, histories)) {
       replayed++;
       if (error) failed.push(`${workflowId}: ${error.message}`);
     }

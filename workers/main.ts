@@ -1,6 +1,6 @@
 /** A worker process: plays one or more roles until it is told to stop. */
 import os from 'node:os';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
@@ -10,6 +10,7 @@ import { createRecordActivities } from '../activities/record.js';
 import { createRecoverActivities } from '../activities/recover.js';
 import { createRestoreActivities, Restorer } from '../activities/restore.js';
 import { createTrainActivities } from '../activities/train.js';
+import { codecFile, dataConverter, keysVariable } from '../cluster/codec.js';
 import { connectionSettings, runsAt } from '../cluster/connect.js';
 import { stateDir } from '../cluster/state.js';
 import { taskQueues } from '../workflows/messages.js';
@@ -40,11 +41,13 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
   const { namespace, ...options } = await connectionSettings();
   const connection = await NativeConnection.connect(options);
   const clientConnection = Connection.lazy(options);
-  const client = new Client({ connection: clientConnection, namespace });
+  const client = new Client({ connection: clientConnection, namespace, dataConverter: dataConverter('client') });
   const dir = stateDir();
   const restorer = new Restorer(dir, client);
   const slots = settings.slots ?? settings.gpus?.length ?? os.availableParallelism();
-  const base: Pick<WorkerOptions, 'connection' | 'namespace'> = { connection, namespace };
+  const base: Pick<WorkerOptions, 'connection' | 'namespace' | 'dataConverter'> = {
+    ...{ connection, namespace, dataConverter: dataConverter('worker') },
+  };
   const disposals: (() => void)[] = [];
   let longestGrace = (): number => 0;
   const create: Record<Role, () => Promise<Worker>> = {
@@ -131,11 +134,24 @@ function logToStderr({ level, message, meta }: { level: string; message: string;
 }
 
 /** The bundle made at build time, or the sources when there is none. */
-function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'interceptors'> {
   const bundle = fileURLToPath(new URL('../workflows/bundle.js', import.meta.url));
-  if (existsSync(bundle)) return { workflowBundle: { codePath: bundle } };
-  const sources = ['../workflows/index.js', '../workflows/index.ts'].map((file) =>
-    fileURLToPath(new URL(file, import.meta.url))
-  );
-  return { workflowsPath: sources.find(existsSync) ?? (sources[0] as string) };
+  if (existsSync(bundle))
+    return { workflowBundle: codecFile() === null ? { codePath: bundle } : { code: encrypting(bundle) } };
+  if (codecFile() !== null) throw new Error(`with ${keysVariable} a worker needs the bundle. Fix: npm run build`);
+  const source = (name: string): string => {
+    const files = ['js', 'ts'].map((ending) =>
+      fileURLToPath(new URL(`../workflows/${name}.${ending}`, import.meta.url))
+    );
+    return files.find(existsSync) ?? (files[0] as string);
+  };
+  return { workflowsPath: source('index'), interceptors: { workflowModules: [source('refusals')] } };
+}
+
+/** The bundle's text, told that payloads are encrypted: workflows/encryption.ts. */
+function encrypting(bundle: string): string {
+  const code = readFileSync(bundle, 'utf8');
+  const told = code.replace('const encrypted = { payloads: false };', 'const encrypted = { payloads: true };');
+  if (told === code) throw new Error(`${bundle} is of another version. Fix: npm run build`);
+  return told;
 }

@@ -266,7 +266,21 @@ export const failureTypes = {
   noKey: 'NoKey',
   /** A trainer that the operator of the worker has not allowed, or that asks for a secret which the worker lacks. */
   notAllowed: 'NotAllowed',
+  /** A payload that no client or worker accepts: plain where payloads are encrypted, or changed since. */
+  payloadRefused: 'PayloadRefused',
+  /** A payload that this client or worker has no key for; another may have it. */
+  payloadUnread: 'PayloadUnread',
 } as const;
+
+/** The one key of what stands for a payload that was refused; its value says why. */
+export const refusedKey = 'everbandRefused';
+
+/** Why a value could not be read; null for one that was. */
+export function refusalIn(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const why = (value as Record<string, unknown>)[refusedKey];
+  return typeof why === 'string' ? why : null;
+}
 
 /** Heartbeat details of trainSegment. */
 export interface TrainHeartbeat {

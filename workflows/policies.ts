@@ -33,11 +33,14 @@ export function historyOverflows(info: Pick<WorkflowInfo, 'historyLength' | 'his
   return info.historyLength >= historyLimit || info.historySize >= historyLimitBytes;
 }
 
+/** The SDK makes every failure to read an activity's input retryable; what nobody will ever read is not. */
+const final = { nonRetryableErrorTypes: [failureTypes.payloadRefused] };
+
 /** Side effects that take milliseconds and must not cost a round trip: one marker each. */
 export const localPolicy: LocalActivityOptions = {
   startToCloseTimeout: '60s',
   // Then the workflow says what is wrong, and tries again after `troubleSeconds`.
-  retry: { initialInterval: '200ms', maximumInterval: '2s', maximumAttempts: 4 },
+  retry: { initialInterval: '200ms', maximumInterval: '2s', maximumAttempts: 4, ...final },
 };
 export const troubleSeconds = 10;
 
@@ -53,14 +56,14 @@ export function lateSeconds(asked: number): number {
 export const restorePolicy: ActivityOptions = {
   taskQueue: taskQueues.orchestrate,
   startToCloseTimeout: '10m',
-  retry: { initialInterval: '1s', maximumInterval: '10s' },
+  retry: { initialInterval: '1s', maximumInterval: '10s', ...final },
 };
 
 /** A predictor is fitted in milliseconds. Asked again without limit when a worker is lost: only its own answer counts. */
 export const predictPolicy: ActivityOptions = {
   taskQueue: taskQueues.predict,
   startToCloseTimeout: '120s',
-  retry: { initialInterval: '500ms', maximumInterval: '10s' },
+  retry: { initialInterval: '500ms', maximumInterval: '10s', ...final },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 };
 
@@ -73,7 +76,7 @@ export function solverPolicy(taskQueue: string): ActivityOptions {
     taskQueue,
     startToCloseTimeout: '1h',
     heartbeatTimeout: '30s',
-    retry: { initialInterval: '1s', maximumInterval: '30s' },
+    retry: { initialInterval: '1s', maximumInterval: '30s', ...final },
     cancellationType: ActivityCancellationType.TRY_CANCEL,
   };
 }
@@ -98,7 +101,7 @@ export function trainPolicy(
       initialInterval: '1s',
       backoffCoefficient: 2,
       maximumInterval: '10s',
-      nonRetryableErrorTypes: [failureTypes.trialFailed],
+      nonRetryableErrorTypes: [failureTypes.trialFailed, ...final.nonRetryableErrorTypes],
     },
     // The real default is TRY_CANCEL, which lets a trainer run on after its workflow has gone.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

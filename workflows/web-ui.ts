@@ -6,6 +6,7 @@ import { modeOf } from '../core/objectives/index.js';
 import { planOf, type SchedulerSettings, type Study } from '../core/study.js';
 import type { LateRetry } from '../core/late.js';
 import type { LateStart } from './activity-types.js';
+import { payloadsAreEncrypted } from './encryption.js';
 import { workflowIds, type StudyPhase, type StudyStatus } from './messages.js';
 
 /** Rows of a round's ranking; the record has them all. */
@@ -39,7 +40,9 @@ export function searchAttributesOf(
   // `i2-b4` is bracket 4.
   if (place.bracket !== undefined) pairs.push({ key: keys.bracket, value: Number(/(\d+)$/.exec(place.bracket)?.[1]) });
   if (place.round !== undefined) pairs.push({ key: keys.round, value: place.round });
-  if (place.best !== undefined && place.best !== null) pairs.push({ key: keys.best, value: place.best });
+  // Search attributes are never encrypted.
+  const best = payloadsAreEncrypted ? null : place.best;
+  if (best !== undefined && best !== null) pairs.push({ key: keys.best, value: best });
   return pairs;
 }
 
