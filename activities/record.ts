@@ -19,7 +19,7 @@ import type { RecordActivities } from '../workflows/activity-types.js';
 import { fileNames } from '../workflows/file-names.js';
 import { failureTypes, messageBytes } from '../workflows/messages.js';
 import { StudyCurves } from './curves.js';
-import { orImpossible } from './predict.js';
+import { orImpossible } from './predictions.js';
 import type { Restorer } from './restore.js';
 import { chainLates, lateTrials } from './late-store.js';
 import { readFailed, writeRunNote, type ServerPlace } from './run-note.js';

@@ -24,6 +24,7 @@ from typing import Any, Callable, Mapping, Optional
 
 from temporalio import activity
 
+from .beat import Beat
 from .polling import poll
 
 Predict = Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -36,13 +37,15 @@ def create_activity(predict: Predict, name: str = "predict") -> Callable[[Any], 
     """The activity, for a worker of your own; synchronous, so that worker needs an `activity_executor`.
 
     An exception, a missing or surplus loss and a value that is not finite become `impossible`: asking again would give
-    the same, and a predictor must not hold up a study.
+    the same, and a predictor must not hold up a study. It beats every second while `predict` runs, from a thread: for
+    studies that say `heartbeatSeconds`, by which a worker that was killed or is frozen is found out.
     """
 
     @activity.defn(name=name, no_thread_cancel_exception=True)
     def answer(request: Any) -> Any:
         try:
-            return _checked(predict(request), request)
+            with Beat({}):
+                return _checked(predict(request), request)
         except Exception as error:
             activity.logger.warning("the predictor failed:\n%s", traceback.format_exc())
             return _impossible(f"the predictor failed: {type(error).__name__}: {error}")
