@@ -1,5 +1,6 @@
 import json
 import math
+import time
 
 import pytest
 
@@ -61,3 +62,21 @@ def test_an_exception_is_impossible() -> None:
         raise RuntimeError("singular matrix")
 
     assert answer(predict) == {"outcome": "impossible", "reason": "the predictor failed: RuntimeError: singular matrix"}
+
+
+def test_beats_while_it_predicts_and_no_longer() -> None:
+    beats: list[object] = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+
+    def predict(message):
+        limit = time.monotonic() + 30
+        while len(beats) < 3:
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+        return {"outcome": "predicted", "losses": [1, 2]}
+
+    assert environment.run(create_activity(predict), request())["outcome"] == "predicted"
+    seen = len(beats)
+    time.sleep(1.3)
+    assert len(beats) == seen

@@ -1,15 +1,32 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { PredictionAnswer, PredictionRequest } from '../../core/predictors/request.js';
 import { canonicalJson } from '../../core/record.js';
 import type { Study } from '../../core/study.js';
 import { workflowIds } from '../../workflows/messages.js';
-import { Cluster, ended, generatedCurves, itReplays, reference, sleep, studyOf } from '../harness.js';
+import {
+  Cluster,
+  ended,
+  generatedCurves,
+  itReplays,
+  pythonOf,
+  quietRuntime,
+  reference,
+  sleep,
+  studyOf,
+} from '../harness.js';
 
 /** Milliseconds from the loss of a predicting worker to the decision. */
 const soon = 10_000;
 
 /** PENDING_ACTIVITY_STATE_STARTED. */
 const started = 2;
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
 
 const curves = generatedCurves(60, 9);
 
@@ -26,8 +43,9 @@ describe('a predicting worker that is lost', function () {
   const frozen: ChildProcess[] = [];
   /** A build whose predictions take `PREDICT_MS` longer, in which the thread that makes them does nothing else. */
   let slow: string;
+  let address: string;
   before(async () => {
-    await cluster.start();
+    ({ address } = await cluster.start());
     await cluster.worker(['orchestrate', 'train'], 9);
     const plain = 'orImpossible(() => predict(request))';
     const wait = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(process.env.PREDICT_MS))';
@@ -96,6 +114,10 @@ describe('a predicting worker that is lost', function () {
     assert.equal(canonicalJson(cluster.record(one)), canonicalJson(wanted));
   }
 
+  const foreign = (taskQueue: string, more: object = {}) => {
+    return { type: 'swift', minCurves: 4, predictor: { type: 'activity', taskQueue, ...more } };
+  };
+
   for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
     it(`while it computes, by ${signal}, costs less than 10 s`, async () => {
       const one = study(`lost-${signal.toLowerCase()}`);
@@ -155,6 +177,61 @@ describe('a predicting worker that is lost', function () {
     const other = await cluster.worker(['predict']);
     await comesToTheSame(next);
     await ended(other);
+  });
+
+  for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+    it(`in Python costs less than 10 s by ${signal}, where its study says that it beats`, async function () {
+      const python = pythonOf(this);
+      const begin = async (seconds: number) => {
+        const worker = spawn(python, [path.join(root, 'test/fixtures/python_predictor.py'), address, String(seconds)], {
+          env: { ...process.env, PYTHONPATH: path.join(root, 'python'), PYTHONUNBUFFERED: '1' },
+          stdio: ['ignore', 'pipe', 'inherit'],
+        });
+        frozen.push(worker);
+        await once(worker.stdout, 'data');
+        return worker;
+      };
+      const one = study(`python-${signal.toLowerCase()}`, foreign('python-predict', { heartbeatSeconds: 4 }));
+      const first = await begin(600);
+      await cluster.begin(one);
+      await until('it is asked', () => inHand(one));
+      // It takes longer than a lost worker is waited for.
+      await sleep(6000);
+      assert.deepEqual(await inHand(one), { attempt: 1 });
+      await begin(0);
+      first.kill(signal);
+      const since = Date.now();
+      const { at, attempt } = await until('it is answered', () => firstAnswer(one));
+      console.log(`      ${((at - since) / 1000).toFixed(1)} s`);
+      assert.ok(at - since < soon, `${at - since} ms`);
+      assert.equal(attempt, 2);
+      await cluster.result(one);
+    });
+  }
+
+  it("is no worker of somebody else's that never beats", async () => {
+    quietRuntime();
+    const one = study('silent', foreign('silent-predict'));
+    const connection = await NativeConnection.connect({ address });
+    let took = 7000;
+    const worker = await Worker.create({
+      ...{ connection, taskQueue: 'silent-predict' },
+      activities: {
+        predict: async ({ epochs, candidates }: PredictionRequest): Promise<PredictionAnswer> => {
+          await sleep(took);
+          took = 0;
+          return { outcome: 'predicted', losses: candidates.map((curve) => curve[epochs - 1] as number) };
+        },
+      },
+    });
+    await worker.runUntil(async () => {
+      await cluster.begin(one);
+      const { asked, at, attempt } = await until('it is answered', () => firstAnswer(one));
+      assert.ok(at - asked >= 7000);
+      assert.equal(attempt, 1);
+      await cluster.result(one);
+    });
+    await connection.close();
   });
 
   itReplays(cluster, 10);
