@@ -2,11 +2,15 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  CancellationScope,
+  TemporalFailure,
   allHandlersFinished,
   condition,
   continueAsNew,
   defineQuery,
   defineUpdate,
+  isCancellation,
+  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -25,6 +29,8 @@ import { handleTrialMessages } from './handlers.js';
 import { Local } from './local.js';
 import {
   failureTypes,
+  hasEnded,
+  phaseAtEnd,
   queryNames,
   updateNames,
   type RetryLate,
@@ -34,7 +40,7 @@ import {
   type StudyStatus,
 } from './messages.js';
 import { restorePolicy, troubleSeconds } from './policies.js';
-import { lateAnswer, searchAttributesOf, studyDetails } from './web-ui.js';
+import { lateAnswer, phaseAttribute, searchAttributesOf, studyDetails } from './web-ui.js';
 
 const { restoreRecord, noteRun, recoverStudy } = proxyActivities<RestoreActivities & RecoverActivities>(restorePolicy);
 
@@ -63,6 +69,24 @@ class StudyWorkflow {
   }
 
   async run(input: unknown, carried?: StudyState): Promise<StudyResult> {
+    CancellationScope.current().cancelRequested.catch(() => {
+      // Its trainers save themselves first. One that was cancelled with earlier code showed nothing of it.
+      if (patched('stopping-when-cancelled')) this.enter('stopping');
+    });
+    try {
+      return await this.toItsEnd(input, carried);
+    } catch (error) {
+      // Anything else goes on: in a new run, or in another attempt at the workflow task.
+      if (error instanceof TemporalFailure) {
+        this.endWithout(
+          CancellationScope.current().consideredCancelled && isCancellation(error) ? 'cancelled' : 'failed'
+        );
+      }
+      throw error;
+    }
+  }
+
+  private async toItsEnd(input: unknown, carried: StudyState | undefined): Promise<StudyResult> {
     const { study, state } = await this.begin(input, carried);
     const identity = state?.identity ?? this.identity;
     this.study = study;
@@ -91,7 +115,7 @@ class StudyWorkflow {
     }
     this.result = await this.conclude(study, identity, ended, driver);
     await driver.letGo();
-    this.enter('done');
+    this.enter(phaseAtEnd(ended));
     await condition(allHandlersFinished);
     return this.result;
   }
@@ -144,7 +168,7 @@ class StudyWorkflow {
     void sleep(Math.max(1, left), { summary: 'deadline' }).then(
       () => {
         this.deadlinePassed = true;
-        if (driver.tree.current.stopped || this.phase === 'done') return;
+        if (driver.tree.current.stopped || hasEnded(this.phase)) return;
         this.enter('stopping');
         driver.stop('deadline');
       },
@@ -178,6 +202,14 @@ class StudyWorkflow {
     this.show();
   }
 
+  /** It comes to no result. Where the list shows no phase so far, the server need not know of such an attribute. */
+  private endWithout(phase: 'cancelled' | 'failed'): void {
+    this.enter(phase);
+    const listed = phaseAttribute(phase);
+    const known = workflowInfo().typedSearchAttributes.get(listed.key) !== undefined;
+    if (!this.study && known) upsertSearchAttributes([listed]);
+  }
+
   private show(): void {
     const { study, phase } = this;
     if (!study) return;
@@ -203,7 +235,8 @@ class StudyWorkflow {
       return answer;
     };
     const alive = () => {
-      if (this.phase === 'done' || tree.current.stopped) throw refuse('the study has ended or is stopping');
+      if (hasEnded(this.phase) || this.phase === 'stopping' || tree.current.stopped)
+        throw refuse('the study has ended or is stopping');
     };
     setHandler(
       defineUpdate<string>(updateNames.pause),

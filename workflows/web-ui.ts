@@ -30,12 +30,16 @@ export function searchAttributesOf(
     { key: keys.study, value: study.name },
     { key: keys.pruner, value: study.pruner.type },
   ];
-  if (place.phase !== undefined) pairs.push({ key: keys.phase, value: place.phase });
+  if (place.phase !== undefined) pairs.push(phaseAttribute(place.phase));
   // `i2-b4` is bracket 4.
   if (place.bracket !== undefined) pairs.push({ key: keys.bracket, value: Number(/(\d+)$/.exec(place.bracket)?.[1]) });
   if (place.round !== undefined) pairs.push({ key: keys.round, value: place.round });
   if (place.best !== undefined && place.best !== null) pairs.push({ key: keys.best, value: place.best });
   return pairs;
+}
+
+export function phaseAttribute(phase: StudyPhase): { key: typeof keys.phase; value: StudyPhase } {
+  return { key: keys.phase, value: phase };
 }
 
 /** What the Web UI's list shows of a study beside its search attributes. */
