@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Study } from '../../core/study.js';
@@ -84,7 +84,7 @@ describe('what is said of a study', function () {
   }
 
   it('is that it was stopped, once somebody has stopped it, and how many trials trained at once at the end', async () => {
-    const one = study('stopped', 100);
+    const one = study('stopped', 400, { scheduler: { type: 'hyperband', R: 27, eta: 3 } });
     await cluster.begin(one);
     await trains(one);
     await until(
@@ -116,7 +116,7 @@ describe('what is said of a study', function () {
   });
 
   it('is that it is stopping once Temporal has cancelled it, and then that it was cancelled', async () => {
-    const one = study('cancelled', 2500);
+    const one = study('cancelled', 12_000, { training: { heartbeatSeconds: 2, graceSeconds: 30 } });
     await cluster.begin(one);
     await trains(one);
     const handle = await handleOf(one);
@@ -139,10 +139,7 @@ describe('what is said of a study', function () {
     assert.equal((await cluster.everband('trials', one.name)).code, 0);
     const page = path.join(cluster.stateDir, 'cancelled.html');
     assert.equal((await cluster.everband('report', one.name, '--out', page)).code, 0);
-    assert.match(
-      (await import('node:fs')).readFileSync(page, 'utf8'),
-      /Not at its end: this is what has closed so far/
-    );
+    assert.match(readFileSync(page, 'utf8'), /Not at its end: this is what has closed so far/);
   });
 
   it('is that it failed, was terminated or ran out of time, where it did', async () => {
@@ -177,7 +174,12 @@ describe('what is said of a study', function () {
     assert.match((await cluster.everband('status', 'failed')).err, /^study failed failed: /);
   });
 
-  const checks = async () => new Map((await json<Check[]>('doctor')).map(({ name, ...more }) => [name, more]));
+  /** What doctor has found, by its names; the server answers in any case. */
+  async function checks(): Promise<Map<string, Omit<Check, 'name'>>> {
+    const found = new Map((await json<Check[]>('doctor')).map(({ name, ...more }) => [name, more]));
+    assert.equal(found.get('server')?.state, 'fine', JSON.stringify(found.get('server')));
+    return found;
+  }
   const roles = ['orchestrate', 'train', 'predict'];
 
   it('is not that a worker polls when it has just died or is frozen', async () => {
