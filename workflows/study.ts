@@ -10,7 +10,6 @@ import {
   defineQuery,
   defineUpdate,
   isCancellation,
-  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -69,10 +68,6 @@ class StudyWorkflow {
   }
 
   async run(input: unknown, carried?: StudyState): Promise<StudyResult> {
-    CancellationScope.current().cancelRequested.catch(() => {
-      // Its trainers save themselves first. One that was cancelled with earlier code showed nothing of it.
-      if (patched('stopping-when-cancelled')) this.enter('stopping');
-    });
     try {
       return await this.toItsEnd(input, carried);
     } catch (error) {
@@ -235,8 +230,7 @@ class StudyWorkflow {
       return answer;
     };
     const alive = () => {
-      if (hasEnded(this.phase) || this.phase === 'stopping' || tree.current.stopped)
-        throw refuse('the study has ended or is stopping');
+      if (hasEnded(this.phase) || tree.current.stopped) throw refuse('the study has ended or is stopping');
     };
     setHandler(
       defineUpdate<string>(updateNames.pause),
