@@ -20,7 +20,7 @@ import { fileNames } from '../workflows/file-names.js';
 import { failureTypes, messageBytes } from '../workflows/messages.js';
 import { grantOf } from '../trust/seal.js';
 import { StudyCurves } from './curves.js';
-import { orImpossible } from './predict.js';
+import { orImpossible } from './predictions.js';
 import type { Restorer } from './restore.js';
 import { requireIdentity, sealChecker, withPlaces } from './trusted.js';
 import { chainLates, lateTrials } from './late-store.js';

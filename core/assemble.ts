@@ -64,7 +64,7 @@ export function assembleRecord(study: Study, material: Material, ended: Ended | 
   const rounds = brackets.flatMap((bracket) => bracket.rounds);
   const { proposals } = material;
   const result: StudyResult = {
-    ended: ended ?? 'stopped',
+    ended: ended ?? 'open',
     best: best && {
       ...best,
       config: schedule.at(-1)?.config ?? {},

@@ -177,5 +177,5 @@ function recordAgain(record: StudyRecord): StudyRecord {
   else fold.rounds(ended === 'stopped' || ended === 'deadline' ? ended : null);
   const { run } = fold;
   const material = run.material([{ trials: record.trials.map(drawnOf), duplicatesAvoided, duplicatesKept }]);
-  return assembleRecord(study, material, run.ended ?? ended);
+  return assembleRecord(study, material, run.ended ?? (ended === 'open' ? null : ended));
 }

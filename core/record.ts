@@ -103,8 +103,8 @@ export interface BracketRecord {
 }
 
 export interface StudyResult {
-  /** `finished`: the plan ran to its end. The others: what ended it early. */
-  readonly ended: Ended;
+  /** `open`: it has not come to its end, and the rest is of what has closed so far. Else what ended it. */
+  readonly ended: Ended | 'open';
   readonly best: {
     readonly trial: string;
     /** The last one of its schedule where it has one. */

@@ -14,6 +14,7 @@ const endings: Record<StudyResult['ended'], string> = {
   target: 'Ended early: the target was reached',
   deadline: 'Ended at its deadline',
   stopped: 'Stopped before the end of its plan',
+  open: 'Not at its end: this is what has closed so far',
 };
 
 export function headline(record: StudyRecord): string {

@@ -6,7 +6,12 @@
  * console.log((await waitForResult(name)).best);
  */
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type Client,
+  type WorkflowExecutionInfo,
+} from '@temporalio/client';
 import type { ScheduleStep, StudyRecord, StudyResult } from '../core/record.js';
 import type { RoundView } from '../core/engine/scheduler.js';
 import { schedulerOf } from '../core/schedulers/index.js';
@@ -19,6 +24,7 @@ import { reportHtml } from '../report/html.js';
 import { exploitsOf, type Exploit } from '../report/trials.js';
 import { readEpochs, type EpochLine } from '../trainers/epoch-log.js';
 import {
+  phaseAtEnd,
   queryNames,
   taskQueues,
   updateNames,
@@ -26,6 +32,7 @@ import {
   workflowTypes,
   type Progress,
   type SealedStudy,
+  type StudyPhase,
   type StudyStatus,
   type TrialRow,
 } from '../workflows/messages.js';
@@ -395,9 +402,13 @@ async function update(name: string, updateName: string, argument?: object): Prom
 /** One line of `everband list`. */
 export interface StudySummary {
   readonly name: string;
-  /** What Temporal says (running, completed, failed, terminated ...), or `recorded`: only the record is left. */
+  /**
+   * What Temporal says (running, completed, failed, cancelled, terminated, timed_out), or of a study that was ended early what
+   * ended it (stopped, deadline, target, epochLimit), or `recorded`: only the record is left.
+   */
   readonly state: string;
-  readonly phase: string | null;
+  /** Where it stands, or how it ended; null for one that has come to no result. */
+  readonly phase: StudyPhase | null;
   readonly best: number | null;
   /** What keeps it from going on, while it runs. */
   readonly troubles: readonly Trouble[];
@@ -407,40 +418,50 @@ export interface StudySummary {
 export async function listStudies(trouble: (message: string) => void = () => undefined): Promise<StudySummary[]> {
   const studies = new Map<string, StudySummary>();
   for (const name of listRecords(stateDir())) {
-    const best = getRecord(name)?.result.best?.value ?? null;
-    studies.set(name, {
-      name,
-      state: 'recorded',
-      phase: existsSync(recordFile(stateDir(), name)) ? 'done' : null,
-      best,
-      troubles: [],
-    });
+    const { best, ended = 'open' } = getRecord(name)?.result ?? {};
+    const phase = ended === 'open' ? null : phaseAtEnd(ended);
+    studies.set(name, { name, state: 'recorded', phase, best: best?.value ?? null, troubles: [] });
   }
   await withClient(async (client) => {
+    const found = new Map<string, WorkflowExecutionInfo>();
     // The newest run of a study comes first.
-    for await (const found of client.workflow.list({ query: `WorkflowType = '${workflowTypes.study}'` })) {
-      const name = found.workflowId.replace(/^everband\//, '');
-      const known = studies.get(name);
-      if (known && known.state !== 'recorded') continue;
-      const attribute = (key: string) => (found.searchAttributes as Record<string, unknown[]>)[key]?.[0] ?? null;
-      studies.set(name, {
-        name,
-        state: found.status.name.toLowerCase(),
-        // Whoever is ended from outside leaves the phase it was in.
-        phase: isOver(found.status.name) ? null : (attribute('EverbandPhase') as string | null),
-        best: known?.best ?? (attribute('EverbandBest') as number | null),
-        troubles: [],
-      });
+    for await (const one of client.workflow.list({ query: `WorkflowType = '${workflowTypes.study}'` })) {
+      if (!found.has(one.workflowId)) found.set(one.workflowId, one);
     }
-    const running = [...studies.values()].filter(({ state }) => state === 'running');
-    await Promise.all(
-      running.map(async (one) => studies.set(one.name, { ...one, troubles: await troublesOf(client, one.name) }))
+    const summaries = await Promise.all(
+      [...found].map(async ([id, one]) => {
+        const name = id.replace(/^everband\//, '');
+        // The list lags behind: of a study that it has as open, the server is asked itself.
+        const open = ['RUNNING', 'CONTINUED_AS_NEW'].includes(one.status.name);
+        const now = open ? await client.workflow.getHandle(id).describe() : one;
+        const troubles = now.status.name === 'RUNNING' ? await troublesOf(client, name) : [];
+        return { ...summaryOf(name, now, studies.get(name)), troubles };
+      })
     );
+    for (const one of summaries) studies.set(one.name, one);
   }).catch((error: unknown) => {
     if (studies.size === 0) throw error;
     trouble((error as Error).message);
   });
   return [...studies.values()];
+}
+
+/** Without troubles. */
+function summaryOf(
+  name: string,
+  found: Pick<WorkflowExecutionInfo, 'status' | 'searchAttributes'>,
+  recorded: StudySummary | undefined
+): StudySummary {
+  const attributes = found.searchAttributes as Record<string, unknown[] | undefined>;
+  const status = found.status.name;
+  // Whoever is ended from outside leaves the phase it was in.
+  const listed = isOver(status) ? null : ((attributes['EverbandPhase']?.[0] ?? null) as StudyPhase | null);
+  const phase = (status === 'COMPLETED' ? recorded?.phase : null) ?? listed;
+  const early = status === 'COMPLETED' && phase !== null && phase !== 'done';
+  return {
+    ...{ name, phase, troubles: [], state: early ? phase : status.toLowerCase() },
+    best: recorded?.best ?? (attributes['EverbandBest']?.[0] as number | undefined) ?? null,
+  };
 }
 
 /**

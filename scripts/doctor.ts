@@ -11,7 +11,7 @@ import { namedCluster } from '../cluster/named.js';
 import { stateFileProblem } from '../cluster/server.js';
 import { stateDir } from '../cluster/state.js';
 import { findTemporalCli } from '../cluster/temporal-cli.js';
-import { troublesOf } from '../cluster/troubles.js';
+import { troublesOf, type Trouble } from '../cluster/troubles.js';
 import { allowedEntries, allowedText } from '../trust/allowed.js';
 
 export interface Check {
@@ -57,17 +57,13 @@ export async function doctor(): Promise<Check[]> {
         ...(missing.length === 0 ? {} : { fix: `temporal operator search-attribute create ${flags}` }),
       });
     });
-    const idle = new Set(await missingPollers(Object.values(taskQueues)));
+    const [idle, running] = [await missingPollers(Object.values(taskQueues)), await withClient(studies)];
+    // What a study waits for says more than who was seen at the queue.
+    const waits = [...running.values()].flat().some(({ kind }) => kind === 'waits');
     for (const [role, queue] of Object.entries(taskQueues)) {
-      const polled = !idle.has(queue);
-      checks.push({
-        name: `worker ${role}`,
-        state: polled ? 'fine' : 'note',
-        found: polled ? 'a worker polls' : 'no worker polls',
-        ...(polled ? {} : { fix: `everband worker ${role}` }),
-      });
+      checks.push(worker(role, !idle.includes(queue), waits && queue === taskQueues.orchestrate));
     }
-    checks.push(...(await withClient(studies)));
+    checks.push(...troubleChecks(running));
   } catch (error) {
     const [found = '', fix = 'everband server'] = (error as Error).message.split(/\. Fix: /);
     checks.push({ name: 'server', state: 'wrong', found, fix: fix.replaceAll('`', '').replace(/\.$/, '') });
@@ -75,23 +71,31 @@ export async function doctor(): Promise<Check[]> {
   return checks;
 }
 
-/** A line for each trouble of a study that runs. */
-async function studies(client: Client): Promise<Check[]> {
+function worker(role: string, polled: boolean, waits: boolean): Check {
+  const name = `worker ${role}`;
+  const fix = `everband worker ${role}`;
+  if (!polled) return { name, state: 'note', found: 'no worker polls', fix };
+  if (waits) return { name, state: 'wrong', found: 'a worker was seen, but a study waits for one in vain', fix };
+  return { name, state: 'fine', found: 'a worker polls' };
+}
+
+/** The studies that run, with what keeps them from going on. */
+async function studies(client: Client): Promise<ReadonlyMap<string, readonly Trouble[]>> {
   const prefix = workflowIds.study('');
   const names = new Set<string>();
   const query = `WorkflowType = '${workflowTypes.study}' AND ExecutionStatus = 'Running'`;
   for await (const { workflowId } of client.workflow.list({ query })) names.add(workflowId.replace(prefix, ''));
-  const found = await Promise.all(
-    [...names].map(async (name) =>
-      (await troublesOf(client, name)).map<Check>(({ says, fix }) => ({
-        ...{ name: `study ${name}`, state: 'wrong', found: says, fix },
-      }))
-    )
+  return new Map(await Promise.all([...names].map(async (name) => [name, await troublesOf(client, name)] as const)));
+}
+
+/** A line for each trouble of a study that runs. */
+function troubleChecks(running: ReadonlyMap<string, readonly Trouble[]>): Check[] {
+  const wrong = [...running].flatMap(([name, troubles]) =>
+    troubles.map<Check>(({ says, fix }) => ({ name: `study ${name}`, state: 'wrong', found: says, fix }))
   );
-  const wrong = found.flat();
   return wrong.length > 0
     ? wrong
-    : [{ name: 'studies', state: 'fine', found: `${names.size} running, none in trouble` }];
+    : [{ name: 'studies', state: 'fine', found: `${running.size} running, none in trouble` }];
 }
 
 async function embeddedServer(): Promise<Check[]> {

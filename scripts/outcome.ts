@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import {
   CancelledFailure,
   TerminatedFailure,
+  TimeoutFailure,
   WorkflowFailedError,
   WorkflowNotFoundError,
   type Client,
@@ -37,6 +38,7 @@ function endText(name: string, error: WorkflowFailedError): string {
     ? `; \`everband trials ${name}\` shows what it had recorded`
     : '';
   if (cause instanceof TerminatedFailure) return `study ${name} was terminated (${cause.message})${kept}`;
+  if (cause instanceof TimeoutFailure) return `study ${name} ran out of the time that its server had for it${kept}`;
   if (cause instanceof CancelledFailure) return `study ${name} was cancelled${kept}`;
   return `study ${name} failed: ${rootMessage(error)}`;
 }

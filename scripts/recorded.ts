@@ -1,24 +1,25 @@
 /** How a closed study stands, out of its record alone. */
 import { existsSync } from 'node:fs';
+import { readRunNote } from '../activities/run-note.js';
 import { readRecord, readStudy, recordFile } from '../activities/record-store.js';
 import type { RoundView } from '../core/engine/scheduler.js';
 import type { RoundRecord } from '../core/record.js';
 import { schedulerOf } from '../core/schedulers/index.js';
 import { planOf } from '../core/study.js';
 import type { Fate } from '../core/trial.js';
-import type { StudyStatus } from '../workflows/messages.js';
+import { phaseAtEnd, type StudyStatus } from '../workflows/messages.js';
 
 /** Null while the record is open or when there is none. */
 export function recordedStatus(stateDir: string, name: string): StudyStatus | null {
   if (!existsSync(recordFile(stateDir, name))) return null;
   const record = readRecord(stateDir, name);
   const study = readStudy(stateDir, name);
-  if (!record || !study) return null;
+  if (!record || !study || record.result.ended === 'open') return null;
   const fates = new Map(record.trials.map((trial) => [trial.id, trial.fate]));
-  const { best, epochs, plannedEpochs } = record.result;
+  const { ended, best, epochs, plannedEpochs } = record.result;
   return {
     study,
-    phase: 'done',
+    phase: phaseAtEnd(ended),
     epochs,
     plannedEpochs,
     plannedTrials: planOf(study).table().trials,
@@ -29,7 +30,8 @@ export function recordedStatus(stateDir: string, name: string): StudyStatus | nu
       step: schedulerOf(study.scheduler).step,
       rounds: rounds.map((round, i) => roundView(round, rounds[i + 1], fates)),
     })),
-    parallelism: study.parallelism,
+    // What operators set last.
+    parallelism: readRunNote(stateDir, name)?.control.parallelism ?? study.parallelism,
     trouble: null,
     result: record.result,
   };

@@ -92,13 +92,21 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
         defaultHeartbeatThrottleInterval: '1s',
       });
     },
-    predict: () =>
-      Worker.create({
+    predict: async () => {
+      const { dispose, ...activities } = createPredictActivities();
+      disposals.push(dispose);
+      return Worker.create({
         ...base,
         shutdownForceTime: `${endingSeconds}s`,
         taskQueue: taskQueues.predict,
-        activities: createPredictActivities(),
-      }),
+        activities,
+        // A frozen worker is still handed what it has asked the server for: with one place that is one question, which
+        // costs one heartbeat timeout. Questions wait for a processor here, or for another worker on the queue.
+        maxConcurrentActivityTaskExecutions: 1,
+        maxHeartbeatThrottleInterval: '1s',
+        defaultHeartbeatThrottleInterval: '1s',
+      });
+    },
   };
   try {
     const workers = await Promise.all(settings.roles.map((role) => create[role]()));

@@ -4,7 +4,7 @@
  */
 import type { KeptGroup } from '../core/engine/material.js';
 import type { Best, BracketView } from '../core/engine/scheduler.js';
-import type { GroupEnd } from '../core/engine/work.js';
+import type { Ended, GroupEnd } from '../core/engine/work.js';
 import type { LateAsk, LateView } from '../core/late.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial, Fate } from '../core/trial.js';
@@ -86,7 +86,21 @@ export const queryNames = {
   late: 'late',
 } as const;
 
-export type StudyPhase = 'preparing' | 'running' | 'paused' | 'stopping' | 'done';
+/**
+ * Where a study stands. At its end: `done` when its plan ran to its end, else what ended it early; `cancelled` or `failed`
+ * when it has come to no result.
+ */
+export type StudyPhase = OpenPhase | 'done' | Exclude<Ended, 'finished'> | 'cancelled' | 'failed';
+type OpenPhase = 'preparing' | 'running' | 'paused' | 'stopping';
+
+export function phaseAtEnd(ended: Ended): StudyPhase {
+  return ended === 'finished' ? 'done' : ended;
+}
+
+export function hasEnded(phase: StudyPhase): boolean {
+  const open: readonly string[] = ['preparing', 'running', 'paused', 'stopping'] satisfies OpenPhase[];
+  return !open.includes(phase);
+}
 
 /** Answer of the study's `status`. */
 export interface StudyStatus {

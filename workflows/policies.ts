@@ -59,13 +59,29 @@ export const restorePolicy: ActivityOptions = {
   retry: { initialInterval: '1s', maximumInterval: '10s', ...final },
 };
 
-/** A predictor is fitted in milliseconds. Asked again without limit when a worker is lost: only its own answer counts. */
-export const predictPolicy: ActivityOptions = {
-  taskQueue: taskQueues.predict,
-  startToCloseTimeout: '120s',
+/** Asked again without limit when a worker is lost: only a predictor's own answer counts. */
+const predicting: ActivityOptions = {
   retry: { initialInterval: '500ms', maximumInterval: '10s', ...final },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 };
+
+/**
+ * A predictor of ours, in a worker that beats every second: one that is killed or frozen is found out in seconds, and a long
+ * fit is not taken for either.
+ */
+export const predictPolicy: ActivityOptions = {
+  ...predicting,
+  taskQueue: taskQueues.predict,
+  heartbeatTimeout: '5s',
+  // Temporal wants a limit, and there is none: a fit that was cut off would be cut off again each time it is tried.
+  startToCloseTimeout: '365d',
+};
+
+/** Somebody else's predictor: it beats as its study says, or else has two minutes for an answer. */
+export function foreignPolicy(taskQueue: string, heartbeatSeconds: number | undefined): ActivityOptions {
+  if (heartbeatSeconds === undefined) return { ...predicting, taskQueue, startToCloseTimeout: '120s' };
+  return { ...predictPolicy, taskQueue, heartbeatTimeout: heartbeatSeconds * 1000 };
+}
 
 /**
  * A solver such as a QPU answers in seconds and may queue for minutes; the heartbeat carries the problem's id, so that an

@@ -8,7 +8,7 @@ import type { Study } from '../core/study.js';
 import type { PredictActivities, Stretch } from './activity-types.js';
 import type { Local } from './local.js';
 import { messageBytes, type SealedIdentity } from './messages.js';
-import { predictPolicy, solverPolicy } from './policies.js';
+import { foreignPolicy, predictPolicy, solverPolicy } from './policies.js';
 
 /** Bytes of a loss in JSON, about. */
 const bytesPerLoss = 20;
@@ -77,8 +77,11 @@ export class Asker {
   }
 
   /** Somebody else's predictor: its own failure is an answer, everything else is asked again. */
-  private async foreign(request: PredictionRequest, { taskQueue, activity }: Elsewhere): Promise<PredictionAnswer> {
-    const options = { ...predictPolicy, taskQueue, activityId: this.id() };
+  private async foreign(
+    request: PredictionRequest,
+    { taskQueue, activity, heartbeatSeconds }: Elsewhere
+  ): Promise<PredictionAnswer> {
+    const options = { ...foreignPolicy(taskQueue, heartbeatSeconds), activityId: this.id() };
     try {
       return await activityOf<object, PredictionAnswer>(options, activity)({ ...request, ...this.sealed });
     } catch (error) {

@@ -2,11 +2,14 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  CancellationScope,
+  TemporalFailure,
   allHandlersFinished,
   condition,
   continueAsNew,
   defineQuery,
   defineUpdate,
+  isCancellation,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -25,6 +28,8 @@ import { handleTrialMessages } from './handlers.js';
 import { Local } from './local.js';
 import {
   failureTypes,
+  hasEnded,
+  phaseAtEnd,
   queryNames,
   updateNames,
   type RetryLate,
@@ -36,7 +41,7 @@ import {
 } from './messages.js';
 import { begun, retryLateOf } from './parse.js';
 import { restorePolicy, troubleSeconds } from './policies.js';
-import { lateAnswer, searchAttributesOf, studyDetails } from './web-ui.js';
+import { lateAnswer, phaseAttribute, searchAttributesOf, studyDetails } from './web-ui.js';
 
 const { restoreRecord, noteRun, recoverStudy } = proxyActivities<RestoreActivities & RecoverActivities>(restorePolicy);
 
@@ -65,6 +70,20 @@ class StudyWorkflow {
   }
 
   async run(input: unknown, carried?: StudyState): Promise<StudyResult> {
+    try {
+      return await this.toItsEnd(input, carried);
+    } catch (error) {
+      // Anything else goes on: in a new run, or in another attempt at the workflow task.
+      if (error instanceof TemporalFailure) {
+        this.endWithout(
+          CancellationScope.current().consideredCancelled && isCancellation(error) ? 'cancelled' : 'failed'
+        );
+      }
+      throw error;
+    }
+  }
+
+  private async toItsEnd(input: unknown, carried: StudyState | undefined): Promise<StudyResult> {
     const { study, state } = await this.begin(input, carried);
     const identity = state?.identity ?? this.identityOf(input);
     this.study = study;
@@ -97,7 +116,7 @@ class StudyWorkflow {
     }
     this.result = await this.conclude(study, identity, ended, driver);
     await driver.letGo();
-    this.enter('done');
+    this.enter(phaseAtEnd(ended));
     await condition(allHandlersFinished);
     return this.result;
   }
@@ -152,7 +171,7 @@ class StudyWorkflow {
     void sleep(Math.max(1, left), { summary: 'deadline' }).then(
       () => {
         this.deadlinePassed = true;
-        if (driver.tree.current.stopped || this.phase === 'done') return;
+        if (driver.tree.current.stopped || hasEnded(this.phase)) return;
         this.enter('stopping');
         driver.stop('deadline');
       },
@@ -186,6 +205,14 @@ class StudyWorkflow {
     this.show();
   }
 
+  /** It comes to no result. Where the list shows no phase so far, the server need not know of such an attribute. */
+  private endWithout(phase: 'cancelled' | 'failed'): void {
+    this.enter(phase);
+    const listed = phaseAttribute(phase);
+    const known = workflowInfo().typedSearchAttributes.get(listed.key) !== undefined;
+    if (!this.study && known) upsertSearchAttributes([listed]);
+  }
+
   private show(): void {
     const { study, phase } = this;
     if (!study) return;
@@ -211,7 +238,7 @@ class StudyWorkflow {
       return answer;
     };
     const alive = () => {
-      if (this.phase === 'done' || tree.current.stopped) throw refuse('the study has ended or is stopping');
+      if (hasEnded(this.phase) || tree.current.stopped) throw refuse('the study has ended or is stopping');
     };
     setHandler(
       defineUpdate<string>(updateNames.pause),

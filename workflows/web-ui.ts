@@ -36,7 +36,7 @@ export function searchAttributesOf(
     { key: keys.study, value: study.name },
     { key: keys.pruner, value: study.pruner.type },
   ];
-  if (place.phase !== undefined) pairs.push({ key: keys.phase, value: place.phase });
+  if (place.phase !== undefined) pairs.push(phaseAttribute(place.phase));
   // `i2-b4` is bracket 4.
   if (place.bracket !== undefined) pairs.push({ key: keys.bracket, value: Number(/(\d+)$/.exec(place.bracket)?.[1]) });
   if (place.round !== undefined) pairs.push({ key: keys.round, value: place.round });
@@ -44,6 +44,10 @@ export function searchAttributesOf(
   const best = payloadsAreEncrypted ? null : place.best;
   if (best !== undefined && best !== null) pairs.push({ key: keys.best, value: best });
   return pairs;
+}
+
+export function phaseAttribute(phase: StudyPhase): { key: typeof keys.phase; value: StudyPhase } {
+  return { key: keys.phase, value: phase };
 }
 
 /** What the Web UI's list shows of a study beside its search attributes. */

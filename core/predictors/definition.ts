@@ -8,6 +8,8 @@ export interface Elsewhere {
   readonly taskQueue: string;
   /** The activity that is asked there. */
   readonly activity: string;
+  /** The longest its worker may be silent while it computes; absent: it sends no heartbeats. */
+  readonly heartbeatSeconds?: number | undefined;
   /** What to do when no worker polls the queue, as a sentence. */
   readonly fix: string;
   /**

@@ -26,6 +26,7 @@ from typing import Any, Callable, Mapping, Optional, Union
 
 from temporalio import activity
 
+from .beat import Beat
 from .polling import poll
 from .seal import require_seal
 
@@ -43,7 +44,8 @@ def create_activity(
     Only what a study asks that was sealed with this worker's key is answered; see `run` for `state_dir`.
 
     An exception, a missing or surplus loss and a value that is not finite become `impossible`: asking again would give
-    the same, and a predictor must not hold up a study.
+    the same, and a predictor must not hold up a study. It beats every second while `predict` runs, from a thread: for
+    studies that say `heartbeatSeconds`, by which a worker that was killed or is frozen is found out.
     """
 
     root = Path(state_dir or os.environ.get("EVERBAND_HOME") or ".everband").resolve()
@@ -52,7 +54,8 @@ def create_activity(
     def answer(request: Any) -> Any:
         require_asked(root, request)
         try:
-            return _checked(predict(request), request)
+            with Beat({}):
+                return _checked(predict(request), request)
         except Exception as error:
             activity.logger.warning("the predictor failed:\n%s", traceback.format_exc())
             return _impossible(f"the predictor failed: {type(error).__name__}: {error}")

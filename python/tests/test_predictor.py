@@ -1,5 +1,6 @@
 import json
 import math
+import time
 
 import pytest
 
@@ -78,3 +79,21 @@ def test_answers_only_what_a_sealed_study_asks_of_it() -> None:
     for garbage in (None, 7, [], "text"):
         with pytest.raises(ApplicationError):
             ActivityEnvironment().run(create_activity(lambda _: pytest.fail("asked")), garbage)
+
+
+def test_beats_while_it_predicts_and_no_longer() -> None:
+    beats: list[object] = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+
+    def predict(message):
+        limit = time.monotonic() + 30
+        while len(beats) < 3:
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+        return {"outcome": "predicted", "losses": [1, 2]}
+
+    assert environment.run(create_activity(predict), request())["outcome"] == "predicted"
+    seen = len(beats)
+    time.sleep(1.3)
+    assert len(beats) == seen

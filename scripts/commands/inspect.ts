@@ -6,7 +6,7 @@ import { planOf, type Json as CoreJson } from '../../core/study.js';
 import type { Best } from '../../core/engine/scheduler.js';
 import type { Fate } from '../../core/trial.js';
 import { exportCsv, exportJson, exportLate } from '../../report/export.js';
-import type { StudyStatus, TrialRow } from '../../workflows/messages.js';
+import { hasEnded, type StudyStatus, type TrialRow } from '../../workflows/messages.js';
 import {
   auditStudy,
   getEpochs,
@@ -286,7 +286,7 @@ async function printStatus(
   for (const says of withLate?.wrong ?? []) console.log(`late retry: ${says}`);
   if (status.trouble !== null) console.log(`trouble: ${status.trouble}`);
   for (const line of troubleLines({ troubles })) console.log(line);
-  if (status.phase === 'done') return;
+  if (hasEnded(status.phase)) return;
   const parked = await withClient(async (client) =>
     (await trainingNow(client, status, troubles)).flatMap(({ progress }) => progress.parked)
   );

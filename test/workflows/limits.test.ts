@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { canonicalJson } from '../../core/record.js';
 import type { Study } from '../../core/study.js';
-import { queryNames, workflowIds, type StudyPhase, type StudyStatus } from '../../workflows/messages.js';
+import { hasEnded, queryNames, workflowIds, type StudyPhase, type StudyStatus } from '../../workflows/messages.js';
 import { Cluster, generatedCurves, reference, sleep, studyOf, itReplays } from '../harness.js';
 
 describe('how a study ends', function () {
@@ -114,13 +114,13 @@ describe('how a study ends', function () {
     await cluster.begin(study);
     const handle = (await cluster.client()).workflow.getHandle(workflowIds.study(study.name));
     const phases: StudyPhase[] = [];
-    for (let phase: StudyPhase = 'preparing'; phase !== 'done'; await sleep(100)) {
+    for (let phase: StudyPhase = 'preparing'; !hasEnded(phase); await sleep(100)) {
       ({ phase } = await handle.query<StudyStatus>(queryNames.status));
       if (phase === phases.at(-1)) continue;
       phases.push(phase);
       if (phase === 'stopping') assert.ok(Date.now() - since >= 3000, 'before the deadline');
     }
-    assert.deepEqual(phases.slice(-3), ['running', 'stopping', 'done']);
+    assert.deepEqual(phases.slice(-3), ['running', 'stopping', 'deadline']);
     assert.equal((await cluster.result(study)).ended, 'deadline');
   });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { trainPolicy } from '../../workflows/policies.js';
+import { foreignPolicy, predictPolicy, trainPolicy } from '../../workflows/policies.js';
 import { defineStudy } from '../../core/define-study.js';
 
 describe('the policy of training', () => {
@@ -13,5 +13,25 @@ describe('the policy of training', () => {
       assert.ok(seconds > 3 * 60 + 2 * graceSeconds, `${seconds} s with a grace of ${graceSeconds} s`);
     }
     assert.equal(secondsFor(4, {}) - secondsFor(3, {}), training.epochTimeoutSeconds);
+  });
+});
+
+describe('the policy of predicting', () => {
+  it('finds out a silent worker of ours, and leaves a fit as long as it takes', () => {
+    assert.equal(predictPolicy.heartbeatTimeout, '5s');
+    assert.equal(predictPolicy.startToCloseTimeout, '365d');
+  });
+
+  it("wants no heartbeats of somebody else's worker, unless its study says that it sends some", () => {
+    const silent = foreignPolicy('mine', undefined);
+    assert.deepEqual(
+      [silent.taskQueue, silent.heartbeatTimeout, silent.startToCloseTimeout],
+      ['mine', undefined, '120s']
+    );
+    const beating = foreignPolicy('mine', 4);
+    assert.deepEqual(
+      [beating.taskQueue, beating.heartbeatTimeout, beating.startToCloseTimeout],
+      ['mine', 4000, '365d']
+    );
   });
 });
