@@ -12,6 +12,7 @@ import { takeUp, type GoingOn, type Remains } from '../core/recover.js';
 import type { Study } from '../core/study.js';
 import { trialId, type SegmentOutcome, type Trial } from '../core/trial.js';
 import { checkpointFolder } from '../trainers/attempts.js';
+import { hasEpochs } from '../trainers/epoch-log.js';
 import { findCheckpoint, isHeld } from '../trainers/held.js';
 import { enterStudy, folderName, readIdentity, requireCurrent } from '../trainers/identity.js';
 import { lineOf, newestIntact, readKnown, type CheckpointScope } from '../trainers/line.js';
@@ -52,6 +53,10 @@ export function createRecoverActivities(stateDir: string, cluster: Cluster): Rec
     async noteFailed(study, identity, failed) {
       requireCurrent(studyFolder(stateDir, study), identity);
       await writeFailed(stateDir, study, failed);
+    },
+
+    async anyEpoch(study) {
+      return hasEpochs(studyFolder(stateDir, study));
     },
 
     async recoverStudy(name) {

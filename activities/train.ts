@@ -4,14 +4,15 @@ import path from 'node:path';
 import { finished } from 'node:stream/promises';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { cut, noEpochs, type Curve } from '../core/curve.js';
-import type { CommandTrainer, ModuleTrainer, ReplayTrainer } from '../core/study.js';
+import type { CommandTrainer, FailureKind, ModuleTrainer, ReplayTrainer } from '../core/study.js';
 import { claimTrial, TooManyLossesError } from '../trainers/checkpoints.js';
 import { EpochBoundError } from '../trainers/epoch-log.js';
 import { CheckpointError, holdCheckpoint } from '../trainers/held.js';
 import { enterStudy, FencedError, folderName, studyFolder } from '../trainers/identity.js';
-import { readKnown, type CheckpointScope, type KnownCurve } from '../trainers/line.js';
+import { readKnown, triesAlone, type CheckpointScope, type KnownCurve } from '../trainers/line.js';
 import { ProcessPool, type Lease } from '../trainers/process-pool.js';
-import { readTable, replayed } from '../trainers/replay.js';
+import { readTable, replayed, type CurveTable } from '../trainers/replay.js';
+import { Room, type Stay } from '../trainers/room.js';
 import { runSegment, settle, StopSwitch, TrainerFailure, type SegmentOptions } from '../trainers/segment.js';
 import { trainerCommand } from '../trainers/trainer-command.js';
 import {
@@ -43,6 +44,7 @@ const beatMilliseconds = 1000;
 
 export function createTrainActivities({ stateDir, slots, gpus }: TrainActivitiesOptions): TrainActivities {
   const pool = new ProcessPool({ slots, gpus });
+  const room = new Room();
   const running = new Set<TrainSegmentInput>();
 
   return {
@@ -56,7 +58,7 @@ export function createTrainActivities({ stateDir, slots, gpus }: TrainActivities
             return await replaySegment(input, trainer);
           case 'module':
           case 'command':
-            return await withBeats(input, (beats) => superviseSegment({ pool, stateDir, input, trainer, beats }));
+            return await withBeats(input, (beats) => superviseSegment({ pool, room, stateDir, input, trainer, beats }));
           case 'activity':
             throw trialFailed(`activity trainers run on the task queue "${trainer.taskQueue}", not on this one`);
         }
@@ -127,7 +129,6 @@ async function withBeats<T>({ trial, from }: TrainSegmentInput, work: (beats: Be
   try {
     return await work(beats);
   } catch (error) {
-    if (error instanceof TooManyLossesError) throw trialFailed(`trial ${trial.id} ${error.message}`);
     if (error instanceof CheckpointError) throw trialFailed(error.message);
     // The server may ask again: should this have been the attempt that counts, it gets a new claim.
     if (error instanceof FencedError) throw ApplicationFailure.retryable(error.message, 'Fenced');
@@ -139,13 +140,21 @@ async function withBeats<T>({ trial, from }: TrainSegmentInput, work: (beats: Be
 
 interface Supervision {
   readonly pool: ProcessPool;
+  readonly room: Room;
   readonly stateDir: string;
   readonly input: TrainSegmentInput;
   readonly trainer: CommandTrainer | ModuleTrainer;
   readonly beats: Beats;
 }
 
-async function superviseSegment({ pool, stateDir, input, trainer, beats }: Supervision): Promise<TrainSegmentResult> {
+async function superviseSegment({
+  pool,
+  room,
+  stateDir,
+  input,
+  trainer,
+  beats,
+}: Supervision): Promise<TrainSegmentResult> {
   const { study, identity, trial, metric, from, to, training, source, hold, reset } = input;
   const metrics = input.schemaVersion === 4 ? input.metrics : undefined;
   const context = Context.current();
@@ -172,16 +181,25 @@ async function superviseSegment({ pool, stateDir, input, trainer, beats }: Super
   let fenced: FencedError | null = null;
   let watch: NodeJS.Timeout | null = null;
   let lease: Lease | null = null;
+  let stay: Stay | null = null;
   let reuse = false;
   try {
+    stay = await room.enter(`${study} ${trial.id}`, triesAlone(scope), context.cancellationSignal);
+    if (stay === null) return await context.cancelled;
     for (;;) {
       lease = await pool.acquire(trainerCommand(trainer), context.cancellationSignal);
       if (lease === null) return await context.cancelled;
       const { process, reused } = lease;
       reuse = true;
-      const claim = await claimTrial(scope, training.maxLosses);
+      const claim = await claimTrial(scope, training.maxLosses, stay.alone).catch((error: unknown) => {
+        if (!(error instanceof TooManyLossesError)) throw error;
+        throw trialFailed(`trial ${trial.id} ${error.message}`, 'crash', epochsAfter(readKnown(scope), from));
+      });
+      await stay.onShared(() => claim.share());
       reuse = false;
+      const admits = stay;
       watch = setInterval(() => {
+        if (claim.advanced) admits.admitOthers();
         if ((fenced = claim.fence())) stop.raise('now');
       }, beatMilliseconds);
       const resume = claim.start?.epoch ?? 0;
@@ -234,7 +252,8 @@ async function superviseSegment({ pool, stateDir, input, trainer, beats }: Super
         await process.exited;
         await claim.release();
         const tail = process.stderrTail;
-        throw trialFailed(error.message + (tail === '' ? '' : `\n${tail}`), cut(claim.known, from - claim.known.base));
+        const kind = error instanceof TrainerFailure ? error.kind : 'error';
+        throw trialFailed(error.message + (tail === '' ? '' : `\n${tail}`), kind, epochsAfter(claim.known, from));
       }
     }
   } finally {
@@ -242,8 +261,14 @@ async function superviseSegment({ pool, stateDir, input, trainer, beats }: Super
     stop.listen(null);
     context.cancellationSignal.removeEventListener('abort', onCancelled);
     await lease?.release(reuse);
+    stay?.leave();
     await log.close();
   }
+}
+
+/** Of what is known, the epochs after `from`. */
+function epochsAfter(known: KnownCurve, from: number): Curve {
+  return cut(known, Math.max(0, from - known.base));
 }
 
 function trainersFault(error: unknown): error is Error {
@@ -261,7 +286,7 @@ function answerOf(known: KnownCurve, from: number, to: number): TrainSegmentResu
 async function replaySegment(input: TrainSegmentInput, trainer: ReplayTrainer): Promise<TrainSegmentResult> {
   const { trial, from, to } = input;
   const { row } = trial.config;
-  const curve = typeof row === 'number' ? readTable(trainer).values[row] : undefined;
+  const curve = typeof row === 'number' ? tableOf(trainer).values[row] : undefined;
   if (!curve) throw trialFailed(`${trainer.file} has no row ${JSON.stringify(row ?? null)}`);
   if (to > curve.length) throw trialFailed(`${trainer.file} has ${curve.length} epochs, asked for epoch ${to}`);
   const context = Context.current();
@@ -280,6 +305,15 @@ async function replaySegment(input: TrainSegmentInput, trainer: ReplayTrainer): 
     return result;
   } finally {
     beats.stop();
+  }
+}
+
+/** A file that this worker has not, or cannot make sense of, is what the trial fails with. */
+function tableOf(trainer: ReplayTrainer): CurveTable {
+  try {
+    return readTable(trainer);
+  } catch (error) {
+    throw trialFailed((error as Error).message);
   }
 }
 
@@ -320,6 +354,7 @@ function openLog(
 }
 
 /** `curve`: of the epochs after `from` that it trained before. */
-function trialFailed(message: string, { values, metrics }: Curve = noEpochs): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, failureTypes.trialFailed, values, ...(metrics ? [metrics] : []));
+function trialFailed(message: string, kind: FailureKind = 'error', curve: Curve = noEpochs): ApplicationFailure {
+  const { values, metrics } = curve;
+  return ApplicationFailure.nonRetryable(message, failureTypes.trialFailed, values, metrics ?? null, { kind });
 }

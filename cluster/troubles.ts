@@ -1,11 +1,14 @@
 /** What keeps a running study from going on, as the server describes its workflows: no worker has to answer. */
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
-import { failureTypes, workflowIds } from '../workflows/messages.js';
+import { causeMemo, failureTypes, workflowIds } from '../workflows/messages.js';
 
 export interface Trouble {
   readonly workflowId: string;
-  /** `fails`: its workflow task does not succeed. `waits`: no worker takes it. `unread`: no worker reads what it asks. */
-  readonly kind: 'fails' | 'waits' | 'unread';
+  /**
+   * `fails`: its workflow task does not succeed. `waits`: no worker takes it. `unread`: no worker reads what it asks.
+   * `paused`: the study has paused by itself.
+   */
+  readonly kind: 'fails' | 'waits' | 'unread' | 'paused';
   readonly says: string;
   /** The one line that mends it. */
   readonly fix: string;
@@ -43,7 +46,8 @@ export function troubleText({ says, fix }: Trouble): string {
 
 /** Workflows that answer no query, for their own task fails or nobody takes it. */
 export function silent(troubles: readonly Trouble[]): ReadonlySet<string> {
-  return new Set(troubles.filter(({ kind }) => kind !== 'unread').map(({ workflowId }) => workflowId));
+  const mute = troubles.filter(({ kind }) => kind === 'fails' || kind === 'waits');
+  return new Set(mute.map(({ workflowId }) => workflowId));
 }
 
 /** A workflow whose task fails; `differs`: on code that is not the code that began it. */
@@ -72,7 +76,7 @@ async function describe(client: Client, workflowId: string): Promise<WorkflowExe
 }
 
 async function troublesAt(client: Client, workflow: WorkflowExecutionDescription): Promise<Trouble[]> {
-  const troubles = [await taskTrouble(client, workflow), unread(workflow)];
+  const troubles = [await taskTrouble(client, workflow), unread(workflow), paused(workflow)];
   return troubles.filter((trouble) => trouble !== null);
 }
 
@@ -140,6 +144,19 @@ function unread({ workflowId, raw }: WorkflowExecutionDescription): Trouble | nu
     kind: 'unread',
     says: `no worker that polls can read ${what} of ${workflowId} (${inOneLine(failures[0] ?? '')})`,
     fix: 'start a worker of the version that orchestrates the study; until then they are asked again, and no trial pays for it',
+  };
+}
+
+/** What a study says for which no epoch was ever reported: an operator has to look. */
+function paused({ workflowId, memo }: WorkflowExecutionDescription): Trouble | null {
+  const cause: unknown = memo?.[causeMemo];
+  if (typeof cause !== 'string') return null;
+  const [, study = ''] = workflowId.split('/');
+  return {
+    workflowId,
+    kind: 'paused',
+    says: `study ${study} is paused: ${cause}`,
+    fix: `mend it, then \`everband resume ${study}\``,
   };
 }
 

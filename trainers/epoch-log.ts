@@ -2,7 +2,7 @@
  * What trainers report beside the objective, and how long each epoch took: `<study>/epochs/<trial>.jsonl`, a line for
  * every epoch, the same for workers in TypeScript and in Python (python/everband/epoch_log.py).
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { maxMetricCharacters, maxMetrics } from '../core/metrics.js';
@@ -55,6 +55,17 @@ export function formatEpochLine(line: EpochLine): string {
     );
   }
   return text;
+}
+
+/** Whether any trial of the study in `folder` has a line. */
+export function hasEpochs(folder: string): boolean {
+  let names: string[];
+  try {
+    names = readdirSync(path.join(folder, 'epochs'));
+  } catch {
+    return false;
+  }
+  return names.some((name) => (statSync(path.join(folder, 'epochs', name), { throwIfNoEntry: false })?.size ?? 0) > 0);
 }
 
 /** File of a trial's epochs; `folder` is the study's. */

@@ -3,7 +3,7 @@
  * (docs/trainers.md). Everything else a trainer prints is its log.
  */
 import type { Numbers } from '../core/curve.js';
-import type { Config } from '../core/study.js';
+import { failureKinds, type Config, type FailureKind } from '../core/settings.js';
 import type { NonFinite } from '../core/trial.js';
 
 /** One line on the trainer's standard input. */
@@ -42,7 +42,7 @@ export type TrainMessage =
       readonly checkpoint: string | null;
     }
   | { readonly type: 'ready' }
-  | { readonly type: 'error'; readonly message: string }
+  | { readonly type: 'error'; readonly message: string; readonly kind: FailureKind }
   | { readonly type: 'log' }
   | { readonly type: 'malformed'; readonly problem: string };
 
@@ -64,7 +64,8 @@ export function parseLine(line: string, metric: string, metrics: readonly string
   if ('epoch' in parsed) return parseEpoch(parsed, { metric, metrics }, text);
   if ('error' in parsed) {
     const { error } = parsed;
-    return { type: 'error', message: typeof error === 'string' ? error : JSON.stringify(error) };
+    const kind = failureKinds.find((one) => one === parsed['kind']) ?? 'error';
+    return { type: 'error', message: typeof error === 'string' ? error : JSON.stringify(error), kind };
   }
   if ('ready' in parsed) return parsed['ready'] === true ? { type: 'ready' } : malformed(text, '"ready" must be true');
   return log;

@@ -1,11 +1,20 @@
 /** One request to one trainer process: sends it, follows the epochs, publishes them, watches the clock. */
+import type { FailureKind } from '../core/settings.js';
 import type { TrialClaim } from './checkpoints.js';
+import { MemoryWatch } from './memory.js';
 import type { TrainerProcess } from './process-pool.js';
 import { parseLine, type TrainRequest } from './protocol.js';
 
 /** The trainer did something wrong; counts as a failed attempt. */
 export class TrainerFailure extends Error {
   override readonly name = 'TrainerFailure';
+
+  constructor(
+    message: string,
+    readonly kind: FailureKind = 'error'
+  ) {
+    super(message);
+  }
 }
 
 /** How urgently a segment must end: `gently` lets the trainer save itself, `now` does not. */
@@ -52,8 +61,9 @@ const readyMilliseconds = 1000;
 export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
   const { process, request, claim, shift, stop, onEpoch, log } = options;
   const { from, to, metric, metrics } = request;
+  // Whatever ends after it was asked has failed.
+  if (options.reused && !process.alive) return 'gone';
   let epoch = from;
-  let silent = true;
   let began = Date.now();
   let published = Date.now();
   let deadline = Date.now() + options.epochTimeoutMilliseconds;
@@ -61,6 +71,7 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
   let killAt: number | null = null;
   stop.listen(() => process.interrupt());
   process.log = log;
+  const memory = new MemoryWatch(process.pid);
   process.send(request);
   for (;;) {
     if (!process.hasEvents || Date.now() - published > publishMilliseconds) {
@@ -81,24 +92,27 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
       killAt = Infinity;
     } else if (killAt === null && Date.now() >= deadline && !process.hasEvents) {
       const seconds = options.epochTimeoutMilliseconds / 1000;
-      throw new TrainerFailure(`hung: no epoch within ${seconds} s after epoch ${epoch}`);
+      throw new TrainerFailure(`hung: no epoch within ${seconds} s after epoch ${epoch}`, 'timeout');
     }
     const event = await process.next((killAt ?? deadline) - Date.now());
     if (event === null) continue;
     if (event.type === 'exit') {
       await claim.publish();
       if (killAt !== null) return 'stopped';
-      if (options.reused && silent) return 'gone';
-      throw new TrainerFailure(`the trainer ${event.how} after epoch ${epoch}, asked for epochs ${from + 1} to ${to}`);
+      if (options.reused && !process.reached) return 'gone';
+      const asked = `asked for epochs ${from + 1} to ${to}`;
+      throw new TrainerFailure(
+        `the trainer ${event.how} after epoch ${epoch}, ${asked}`,
+        memory.killed() ? 'oom' : 'crash'
+      );
     }
-    silent = false;
     log(event.line + '\n');
     const message = parseLine(event.line, metric, metrics);
     if (message.type === 'log') continue;
     if (message.type !== 'epoch') {
       // Told to stop, a trainer may break off as it likes.
       if (killAt !== null) continue;
-      if (message.type === 'error') throw new TrainerFailure(`the trainer says: ${message.message}`);
+      if (message.type === 'error') throw new TrainerFailure(`the trainer says: ${message.message}`, message.kind);
       if (message.type === 'malformed') throw new TrainerFailure(`not a valid line: ${message.problem}`);
       throw new TrainerFailure(`the trainer was ready after epoch ${epoch}, asked for epochs ${from + 1} to ${to}`);
     }

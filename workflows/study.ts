@@ -7,10 +7,12 @@ import {
   continueAsNew,
   defineQuery,
   defineUpdate,
+  log,
   proxyActivities,
   setCurrentDetails,
   setHandler,
   sleep,
+  upsertMemo,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -21,9 +23,11 @@ import type { RecoverActivities, RestoreActivities } from './activity-types.js';
 import type { Recovery, StudyState } from './carried.js';
 import type { Control } from './control.js';
 import { Driver } from './driver.js';
+import { brokenSignal } from './first-trials.js';
 import { handleTrialMessages } from './handlers.js';
 import { Local } from './local.js';
 import {
+  causeMemo,
   failureTypes,
   queryNames,
   updateNames,
@@ -36,7 +40,9 @@ import {
 import { restorePolicy, troubleSeconds } from './policies.js';
 import { lateAnswer, searchAttributesOf, studyDetails } from './web-ui.js';
 
-const { restoreRecord, noteRun, recoverStudy } = proxyActivities<RestoreActivities & RecoverActivities>(restorePolicy);
+const { restoreRecord, noteRun, recoverStudy, anyEpoch } = proxyActivities<RestoreActivities & RecoverActivities>(
+  restorePolicy
+);
 
 /**
  * `input` is a study file's content or a study; anything else fails at once with `InvalidStudy`. Or it names a study that
@@ -69,7 +75,9 @@ class StudyWorkflow {
     this.started = state?.started ?? this.started;
     this.deadlinePassed = state?.deadlinePassed ?? false;
     const control = state?.control ?? { paused: false, stopped: false, parallelism: study.parallelism };
-    const driver = new Driver(study, identity, this.local, control, state?.driver ?? null, () => this.show());
+    // A cancelled study needs no pause.
+    const broken = (cause: string) => void this.pauseBroken(driver, identity, cause).catch(() => undefined);
+    const driver = new Driver(study, identity, this.local, control, state?.driver ?? null, () => this.show(), broken);
     this.driver = driver;
     handleTrialMessages(
       driver.messages,
@@ -80,6 +88,13 @@ class StudyWorkflow {
     this.handleOperators(driver, identity);
     this.watchDeadline(study, driver);
     this.enter(control.stopped ? 'stopping' : control.paused ? 'paused' : 'running');
+    const { cause } = control;
+    // Its workflow was lost, and with it what the server showed.
+    if (control.paused && cause !== undefined && workflowInfo().memo?.[causeMemo] !== cause) noteCause(cause);
+    setHandler(brokenSignal, (told) => {
+      const said: unknown = told?.cause;
+      if (typeof said === 'string') broken(said);
+    });
     const ended = await driver.run();
     if (ended === null) {
       await condition(allHandlersFinished);
@@ -167,6 +182,7 @@ class StudyWorkflow {
       brackets: view?.brackets ?? [],
       parallelism: driver?.tree.current.parallelism ?? study?.parallelism ?? 1,
       trouble: local.trouble,
+      ...(phase === 'paused' && driver?.tree.current.cause !== undefined ? { cause: driver.tree.current.cause } : {}),
       ...(driver && driver.lateTrials.length > 0 ? { late: driver.lateTrials } : {}),
       ...(driver && driver.lateLost.size > 0 ? { lateLost: [...driver.lateLost] } : {}),
       result,
@@ -190,16 +206,35 @@ class StudyWorkflow {
     setCurrentDetails(studyDetails(study, status));
   }
 
+  /** Its first trials all fail in the same way: an operator has to look before any more of them are spent. */
+  private async pauseBroken(driver: Driver, identity: StudyIdentity, cause: string): Promise<void> {
+    const { study } = this;
+    const { tree, scheduler } = driver;
+    const runs = () => this.phase === 'running' && !tree.current.stopped && scheduler.view().epochs === 0;
+    // Whoever told it knows of its own trials alone.
+    if (!study || !runs() || (await anyEpoch(study.name)) || !runs()) return;
+    tree.set({ ...tree.current, paused: true, cause });
+    noteCause(cause);
+    this.enter('paused');
+    log.warn(`study ${study.name} is paused: ${cause}. \`everband resume ${study.name}\` goes on`);
+    await this.note(driver, identity);
+  }
+
+  /** Kept one after the other: a recovery begins with what operators have set. */
+  private note({ tree }: Driver, identity: StudyIdentity): Promise<void> {
+    this.noting = this.noting.then(async () => {
+      if (this.study) await noteRun(this.study.name, identity, { started: this.started, control: tree.current });
+    });
+    return this.noting;
+  }
+
   /** Updates of a live study; a refused one costs no event. */
   private handleOperators(driver: Driver, identity: StudyIdentity): void {
     const { tree } = driver;
     const set = (change: Partial<Control>) => tree.set({ ...tree.current, ...change });
-    /** Kept before it is confirmed, one after the other: a recovery begins with what operators have set. */
+    /** Kept before it is confirmed. */
     const noted = async (answer: string) => {
-      this.noting = this.noting.then(async () => {
-        if (this.study) await noteRun(this.study.name, identity, { started: this.started, control: tree.current });
-      });
-      await this.noting;
+      await this.note(driver, identity);
       return answer;
     };
     const alive = () => {
@@ -222,7 +257,8 @@ class StudyWorkflow {
     setHandler(
       defineUpdate<string>(updateNames.resume),
       () => {
-        set({ paused: false });
+        if (tree.current.cause !== undefined) noteCause(null);
+        set({ paused: false, cause: undefined });
         this.enter('running');
         return noted('running again');
       },
@@ -284,6 +320,11 @@ class StudyWorkflow {
 function recoveryOf(input: unknown): string | null {
   const name = (input as Partial<Recovery> | null)?.recover;
   return typeof name === 'string' ? name : null;
+}
+
+/** What the server shows of a study that has paused by itself; null: it has not. */
+function noteCause(cause: string | null): void {
+  upsertMemo({ [causeMemo]: cause });
 }
 
 function refuse(message: string): ApplicationFailure {
