@@ -17,6 +17,8 @@ import threading
 import time
 from typing import Any, Mapping, Optional, Sequence
 
+from .room import Room
+
 #: In the environment of a trainer: the descriptor that closes when its worker ends, however it ends.
 LIFELINE = "EVERBAND_LIFELINE"
 
@@ -39,11 +41,17 @@ class TrainerProcess:
             )
         finally:
             os.close(ours)
+        #: Whether it has trained before.
+        self.kept = False
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._tail: collections.deque[str] = collections.deque(maxlen=20)
         self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read_out, self._read_err)]
         for reader in self._readers:
             reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -60,14 +68,16 @@ class TrainerProcess:
         """The last 20 lines it printed."""
         return "\n".join(self._tail)
 
-    def send(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: Mapping[str, Any]) -> bool:
+        """Whether somebody was there to take it: whatever ends after that has failed."""
         self._tail.clear()
         assert self._process.stdin
         try:
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # It has ended, which `receive` tells.
+            return False
+        return True
 
     def receive(self, seconds: float) -> Optional[dict[str, Any]]:
         """Its next message; None when there is none within `seconds` or it has ended and said everything."""
@@ -133,6 +143,8 @@ class Trainers:
         self._command = list(command)
         self._cwd = cwd
         self._idle: list[TrainerProcess] = []
+        #: Who trains in this worker.
+        self.room = Room()
         self._lock = threading.Lock()
 
     def acquire(self) -> TrainerProcess:
@@ -147,6 +159,7 @@ class Trainers:
 
     def release(self, process: TrainerProcess) -> None:
         """Keeps a process that has said that it takes another request."""
+        process.kept = True
         with self._lock:
             self._idle.append(process)
 
@@ -174,4 +187,5 @@ def _message(line: str) -> Optional[dict[str, Any]]:
         message = json.loads(line)
     except ValueError:
         return None
-    return message if isinstance(message, dict) and ("epoch" in message or "ready" in message) else None
+    known = isinstance(message, dict) and any(key in message for key in ("epoch", "ready", "error"))
+    return message if known else None
