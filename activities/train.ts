@@ -197,9 +197,7 @@ async function superviseSegment({
       });
       await stay.onShared(() => claim.share());
       reuse = false;
-      const admits = stay;
       watch = setInterval(() => {
-        if (claim.advanced) admits.admitOthers();
         if ((fenced = claim.fence())) stop.raise('now');
       }, beatMilliseconds);
       const resume = claim.start?.epoch ?? 0;
@@ -223,6 +221,7 @@ async function superviseSegment({
         graceMilliseconds: training.graceSeconds * 1000,
         log: (text) => log.write(text),
         onEpoch: beats.beat,
+        onAdvance: () => stay?.admitOthers(),
       };
       try {
         const end = await runSegment(options);

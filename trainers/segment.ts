@@ -47,6 +47,8 @@ export interface SegmentOptions {
   readonly stop: StopSwitch;
   readonly log: (text: string) => void;
   readonly onEpoch: (epoch: number, value: number | null) => void;
+  /** Called when something has been published that was not known before. */
+  readonly onAdvance: () => void;
 }
 
 /** `gone`: a kept process had ended before it saw the request; ask another one. */
@@ -77,6 +79,7 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
     if (!process.hasEvents || Date.now() - published > publishMilliseconds) {
       await claim.publish();
       published = Date.now();
+      if (claim.advanced) options.onAdvance();
     }
     if (stop.urgency === 'now') {
       process.signal('SIGKILL');
