@@ -296,7 +296,8 @@ describe('a study that can never run', function () {
         out,
         name === 'broken-alone' ? /a trial has failed, and no epoch/ : /the first 3 trials have failed/
       );
-      assert.equal((await cluster.everband('stop', name)).code, 0);
+      const stopped = await cluster.everband('stop', name);
+      assert.equal(stopped.code, 0, stopped.err);
       await cluster.result(one);
     });
   }
