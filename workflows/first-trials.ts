@@ -8,7 +8,7 @@ import { workflowIds } from './messages.js';
 export const brokenSignal = defineSignal<[{ readonly cause: string }]>('broken');
 
 /** So many trials have to fail, or as many as the study trains at once. */
-export const firstTrials = 3;
+const firstTrials = 3;
 
 /** Characters of a cause: it is on the study's page, which holds 20 kB. */
 const maxCause = 8000;
