@@ -100,6 +100,7 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
         throw ApplicationFailure.nonRetryable(message, failureTypes.invalidStudy, parsed.problems);
       }
       requireSealed(grantOf(parsed.study), identity);
+      requireCurves(parsed.study);
       const before = readStudy(stateDir, parsed.study.name);
       if (before && canonicalJson(before) !== canonicalJson(parsed.study)) {
         const message = `there is a record of another study named ${before.name}: take another name, or delete that one`;
@@ -208,6 +209,17 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
 
 /** Paths are absolute and variables expanded by the client that starts a study: here they would be this worker's. */
 const orchestrators = { baseDir: '/', checkFiles: false, expand: false };
+
+/** Curves that are recorded must be there: nothing could be drawn or trained without them. */
+function requireCurves({ name, trainer }: Study): void {
+  if (trainer.type !== 'replay') return;
+  try {
+    readTable(trainer);
+  } catch (error) {
+    const message = `study ${name} cannot replay its trainer's file: ${(error as Error).message}`;
+    throw ApplicationFailure.nonRetryable(message, failureTypes.invalidStudy);
+  }
+}
 
 /** How many of the first trials fit into one message; one does at least. */
 function fitting(trials: readonly Trial[]): number {

@@ -12,6 +12,7 @@ import { takeUp, type GoingOn, type Remains } from '../core/recover.js';
 import type { Study } from '../core/study.js';
 import { trialId, type SegmentOutcome, type Trial } from '../core/trial.js';
 import { checkpointFolder } from '../trainers/attempts.js';
+import { hasEpochs } from '../trainers/epoch-log.js';
 import { findCheckpoint, isHeld } from '../trainers/held.js';
 import { enterStudy, readIdentity, requireCurrent } from '../trainers/identity.js';
 import { grantOf } from '../trust/seal.js';
@@ -57,6 +58,11 @@ export function createRecoverActivities(stateDir: string, cluster: Cluster): Rec
       requireSealed({ study }, identity);
       requireCurrent(studyFolder(stateDir, study), identity);
       await writeFailed(stateDir, study, failed);
+    },
+
+    async anyEpoch(study, identity) {
+      requireSealed({ study }, identity);
+      return hasEpochs(studyFolder(stateDir, study));
     },
 
     async recoverStudy(name, seal) {

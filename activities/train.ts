@@ -1,14 +1,15 @@
 /** The activity that trains: supervises a trainer, beats, publishes every epoch, and answers for what is known. */
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { cut, noEpochs, type Curve } from '../core/curve.js';
-import type { CommandTrainer, ModuleTrainer, ReplayTrainer } from '../core/study.js';
+import type { CommandTrainer, FailureKind, ModuleTrainer, ReplayTrainer } from '../core/study.js';
 import { claimTrial, TooManyLossesError } from '../trainers/checkpoints.js';
 import { EpochBoundError } from '../trainers/epoch-log.js';
 import { CheckpointError, holdCheckpoint } from '../trainers/held.js';
 import { enterStudy, FencedError, studyFolder } from '../trainers/identity.js';
-import { readKnown, type CheckpointScope, type KnownCurve } from '../trainers/line.js';
+import { readKnown, triesAlone, type CheckpointScope, type KnownCurve } from '../trainers/line.js';
 import { ProcessPool, type Lease } from '../trainers/process-pool.js';
-import { readTable, replayed } from '../trainers/replay.js';
+import { readTable, replayed, type CurveTable } from '../trainers/replay.js';
+import { Room, type Stay } from '../trainers/room.js';
 import { runSegment, settle, StopSwitch, TrainerFailure, type SegmentOptions } from '../trainers/segment.js';
 import { trainerCommand } from '../trainers/trainer-command.js';
 import { NotAllowedError } from '../trust/allowed.js';
@@ -51,6 +52,7 @@ export function createTrainActivities(options: TrainActivitiesOptions): TrainAct
   const host = { stateDir, passEnv };
   const requireSealed = sealChecker(stateDir);
   const pool = new ProcessPool({ slots, gpus });
+  const room = new Room();
   const running = new Set<TrainSegmentInput>();
 
   return {
@@ -65,7 +67,7 @@ export function createTrainActivities(options: TrainActivitiesOptions): TrainAct
             return await replaySegment(input, trainer);
           case 'module':
           case 'command':
-            return await withBeats(input, (beats) => superviseSegment({ pool, host, input, trainer, beats }));
+            return await withBeats(input, (beats) => superviseSegment({ pool, room, host, input, trainer, beats }));
           case 'activity':
             throw trialFailed(`activity trainers run on the task queue "${trainer.taskQueue}", not on this one`);
         }
@@ -88,7 +90,6 @@ async function withBeats<T>({ trial, from }: TrainSegmentInput, work: (beats: Be
   try {
     return await work(beats);
   } catch (error) {
-    if (error instanceof TooManyLossesError) throw trialFailed(`trial ${trial.id} ${error.message}`);
     if (error instanceof CheckpointError) throw trialFailed(error.message);
     if (error instanceof PlaceError) throw invalid(error.message);
     if (error instanceof NotAllowedError || error instanceof SecretError) {
@@ -104,13 +105,14 @@ async function withBeats<T>({ trial, from }: TrainSegmentInput, work: (beats: Be
 
 interface Supervision {
   readonly pool: ProcessPool;
+  readonly room: Room;
   readonly host: { readonly stateDir: string; readonly passEnv: readonly string[] };
   readonly input: TrainSegmentInput;
   readonly trainer: CommandTrainer | ModuleTrainer;
   readonly beats: Beats;
 }
 
-async function superviseSegment({ pool, host, input, trainer, beats }: Supervision): Promise<TrainSegmentResult> {
+async function superviseSegment({ pool, room, host, input, trainer, beats }: Supervision): Promise<TrainSegmentResult> {
   const { stateDir } = host;
   // Before anything is read or made: the operator of this worker has the last word.
   const command = trainerCommand(trainer, host);
@@ -141,15 +143,22 @@ async function superviseSegment({ pool, host, input, trainer, beats }: Supervisi
   let fenced: FencedError | null = null;
   let watch: NodeJS.Timeout | null = null;
   let lease: Lease | null = null;
+  let stay: Stay | null = null;
   let reuse = false;
   try {
+    stay = await room.enter(`${study} ${trial.id}`, triesAlone(scope), context.cancellationSignal);
+    if (stay === null) return await context.cancelled;
     for (;;) {
       lease = await pool.acquire(command, context.cancellationSignal);
       if (lease === null) return await context.cancelled;
       const { process, reused } = lease;
       process.logTo(log);
       reuse = true;
-      const claim = await claimTrial(scope, training.maxLosses);
+      const claim = await claimTrial(scope, training.maxLosses, stay.alone).catch((error: unknown) => {
+        if (!(error instanceof TooManyLossesError)) throw error;
+        throw trialFailed(`trial ${trial.id} ${error.message}`, 'crash', epochsAfter(readKnown(scope), from));
+      });
+      await stay.onShared(() => claim.share());
       reuse = false;
       watch = setInterval(() => {
         if ((fenced = claim.fence())) stop.raise('now');
@@ -174,6 +183,7 @@ async function superviseSegment({ pool, host, input, trainer, beats }: Supervisi
         epochTimeoutMilliseconds: training.epochTimeoutSeconds * 1000,
         graceMilliseconds: training.graceSeconds * 1000,
         onEpoch: beats.beat,
+        onAdvance: () => stay?.admitOthers(),
       };
       try {
         const end = await runSegment(options);
@@ -204,7 +214,8 @@ async function superviseSegment({ pool, host, input, trainer, beats }: Supervisi
         await claim.release();
         const tail = process.stderrTail;
         const said = redacted(error.message, command.secrets) + (tail === '' ? '' : `\n${tail}`);
-        throw trialFailed(said, cut(claim.known, from - claim.known.base));
+        const kind = error instanceof TrainerFailure ? error.kind : 'error';
+        throw trialFailed(said, kind, epochsAfter(claim.known, from));
       }
     }
   } finally {
@@ -212,8 +223,14 @@ async function superviseSegment({ pool, host, input, trainer, beats }: Supervisi
     stop.listen(null);
     context.cancellationSignal.removeEventListener('abort', onCancelled);
     await lease?.release(reuse);
+    stay?.leave();
     await log.close();
   }
+}
+
+/** Of what is known, the epochs after `from`. */
+function epochsAfter(known: KnownCurve, from: number): Curve {
+  return cut(known, Math.max(0, from - known.base));
 }
 
 function trainersFault(error: unknown): error is Error {
@@ -231,7 +248,7 @@ function answerOf(known: KnownCurve, from: number, to: number): TrainSegmentResu
 async function replaySegment(input: TrainSegmentInput, trainer: ReplayTrainer): Promise<TrainSegmentResult> {
   const { trial, from, to } = input;
   const { row } = trial.config;
-  const curve = typeof row === 'number' ? readTable(trainer).values[row] : undefined;
+  const curve = typeof row === 'number' ? tableOf(trainer).values[row] : undefined;
   if (!curve) throw trialFailed(`${trainer.file} has no row ${JSON.stringify(row ?? null)}`);
   if (to > curve.length) throw trialFailed(`${trainer.file} has ${curve.length} epochs, asked for epoch ${to}`);
   const context = Context.current();
@@ -250,6 +267,15 @@ async function replaySegment(input: TrainSegmentInput, trainer: ReplayTrainer): 
     return result;
   } finally {
     beats.stop();
+  }
+}
+
+/** A file that this worker has not, or cannot make sense of, is what the trial fails with. */
+function tableOf(trainer: ReplayTrainer): CurveTable {
+  try {
+    return readTable(trainer);
+  } catch (error) {
+    throw trialFailed((error as Error).message);
   }
 }
 
@@ -273,8 +299,9 @@ function startBeats(trial: string, from: number): Beats {
 const maxMessage = 16_000;
 
 /** `curve`: of the epochs after `from` that it trained before. */
-function trialFailed(message: string, { values, metrics }: Curve = noEpochs): ApplicationFailure {
+function trialFailed(message: string, kind: FailureKind = 'error', curve: Curve = noEpochs): ApplicationFailure {
+  const { values, metrics } = curve;
   // Half a character, which a trainer may have sent and a cut may have left, could not be sent on.
   const text = Buffer.from(message.length > maxMessage ? `${message.slice(0, maxMessage)}...` : message).toString();
-  return ApplicationFailure.nonRetryable(text, failureTypes.trialFailed, values, ...(metrics ? [metrics] : []));
+  return ApplicationFailure.nonRetryable(text, failureTypes.trialFailed, values, metrics ?? null, { kind });
 }

@@ -1,13 +1,16 @@
 /** What keeps a running study from going on, as the server describes its workflows: no worker has to answer. */
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import type { ProtoFailure } from '@temporalio/common';
-import { failureTypes, workflowIds } from '../workflows/messages.js';
+import { causeMemo, failureTypes, workflowIds } from '../workflows/messages.js';
 import { messageOf } from './codec.js';
 
 export interface Trouble {
   readonly workflowId: string;
-  /** `fails`: its workflow task does not succeed. `waits`: no worker takes it. `unread`: no worker reads what it asks. */
-  readonly kind: 'fails' | 'waits' | 'unread';
+  /**
+   * `fails`: its workflow task does not succeed. `waits`: no worker takes it. `unread`: no worker reads what it asks.
+   * `paused`: the study has paused by itself.
+   */
+  readonly kind: 'fails' | 'waits' | 'unread' | 'paused';
   readonly says: string;
   /** The one line that mends it. */
   readonly fix: string;
@@ -45,7 +48,8 @@ export function troubleText({ says, fix }: Trouble): string {
 
 /** Workflows that answer no query, for their own task fails or nobody takes it. */
 export function silent(troubles: readonly Trouble[]): ReadonlySet<string> {
-  return new Set(troubles.filter(({ kind }) => kind !== 'unread').map(({ workflowId }) => workflowId));
+  const mute = troubles.filter(({ kind }) => kind === 'fails' || kind === 'waits');
+  return new Set(mute.map(({ workflowId }) => workflowId));
 }
 
 /** A workflow whose task fails; `differs`: on code that is not the code that began it. */
@@ -81,7 +85,7 @@ async function describe(client: Client, workflowId: string): Promise<WorkflowExe
 }
 
 async function troublesAt(client: Client, workflow: WorkflowExecutionDescription): Promise<Trouble[]> {
-  const troubles = [await taskTrouble(client, workflow), await unread(client, workflow)];
+  const troubles = [await taskTrouble(client, workflow), await unread(client, workflow), paused(workflow)];
   return troubles.filter((trouble) => trouble !== null);
 }
 
@@ -175,6 +179,19 @@ function unreadFailure(failure: ProtoFailure | null | undefined, often: boolean)
   const unread = type === failureTypes.unsupportedSchema || type === failureTypes.payloadUnread;
   if ((unread && often) || type === failureTypes.noKey) return failure;
   return unreadFailure(failure.cause, often);
+}
+
+/** What a study says for which no epoch was ever reported: an operator has to look. */
+function paused({ workflowId, memo }: WorkflowExecutionDescription): Trouble | null {
+  const cause: unknown = memo?.[causeMemo];
+  if (typeof cause !== 'string') return null;
+  const [, study = ''] = workflowId.split('/');
+  return {
+    workflowId,
+    kind: 'paused',
+    says: `study ${study} is paused: ${cause}`,
+    fix: `mend it, then \`everband resume ${study}\``,
+  };
 }
 
 function secondsSince(time: { readonly seconds?: unknown } | null | undefined): number {

@@ -89,14 +89,33 @@ export interface ActivityTrainer {
 }
 export type Trainer = ModuleTrainer | CommandTrainer | ReplayTrainer | ActivityTrainer;
 
+/**
+ * How an attempt failed. `oom`: for want of memory. `timeout`: no epoch came in time. `crash`: the trainer ended by itself
+ * or by a signal, or its workers were lost again and again. `error`: what the trainer reports itself, or reports wrongly.
+ */
+export type FailureKind = 'oom' | 'timeout' | 'crash' | 'error';
+export const failureKinds: readonly FailureKind[] = ['oom', 'timeout', 'crash', 'error'];
+
+/** What holds of failures of one kind; what is absent is as for every other. */
+export interface RetryRule {
+  /** Failures of this kind without a new epoch between them before a trial is parked; they are counted by themselves. */
+  readonly attempts?: number | undefined;
+  /** Seconds before the next attempt after the first of them; doubles, at most 120. */
+  readonly backoffSeconds?: number | undefined;
+  /** Task queue of the workers that train the trial from its next attempt on. */
+  readonly queue?: string | undefined;
+}
+
 export interface TrainingPolicy {
   /** Most epochs one activity trains; absent: up to the next decision point. */
   readonly segmentEpochs?: number | undefined;
-  /** Trainer-reported failures of one trial before it is parked. @default 3 */
+  /** Failures of one trial without a new epoch between them before it is parked. @default 3 */
   readonly attempts: number;
   /** Seconds before the second attempt; doubles, at most 120. @default 5 */
   readonly backoffSeconds: number;
-  /** Worker losses in a row without a new epoch before a trial counts as failed. @default 10 */
+  /** Rules for failures of one kind; absent: every kind is treated alike. */
+  readonly retry?: { readonly [Kind in FailureKind]?: RetryRule | undefined } | undefined;
+  /** Worker losses of a trial alone in its worker without a new epoch before it counts as failed. @default 10 */
   readonly maxLosses: number;
   /** Seconds a parked trial waits for a retry; 0 drops it at once. @default 600 */
   readonly parkSeconds: number;

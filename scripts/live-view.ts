@@ -73,7 +73,7 @@ export async function watchStudy(
       const lines = [
         ...(seen ? view(seen, live, pace) : [`${name}: waiting`]),
         // The cure on a line of its own, for lines are cut.
-        ...troubles.flatMap(({ text }) => text.split(/(?<=\.) (?=Fix: )/)).map((line) => pc.yellow(line)),
+        ...troubles.flatMap(({ text }) => text.split(/\n|(?<=\.) (?=Fix: )/)).map((line) => pc.yellow(line)),
       ].map((line) => fit(oneLine(line), process.stdout.columns || 120));
       write((drawn > 0 ? `\x1b[${drawn}A\x1b[0J` : '') + lines.join('\n') + '\n');
       drawn = lines.length;

@@ -1,5 +1,5 @@
 /** What is wrong with a study file, in words a user can act on. */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { nearest } from './nearest.js';
 import { explicitParameter, optionTypes, sections, shorthands, studySchema, unions } from './schema.js';
 import { isMapping, parameterWords, trainerWords } from './short-forms.js';
@@ -33,7 +33,10 @@ export function problemsOf(error: z.ZodError, input: unknown): Problem[] {
       const keys = keysAt(at, value);
       const known = keys.length === 1 ? 'the only key is' : 'the keys are';
       const rule = `there is no such key${keys.length === 0 ? '' : `; ${known} ${keys.join(', ')}`}`;
-      return issue.keys.map((key) => problem([...at, key], valueAt(value, [key]), rule, keyMeant(at, value, key)));
+      return issue.keys.map((key) => {
+        const meant = keyMeant(at, value, key) ?? (at.length === 0 ? inSection(key) : null);
+        return problem([...at, key], valueAt(value, [key]), rule, meant);
+      });
     }
     const [section, name = ''] = at;
     const noParameter = issue.code === 'invalid_union' ? at.length === 3 && at[2] === 'type' : at.length === 2;
@@ -125,6 +128,21 @@ function keysAt(at: readonly string[], value: unknown): string[] {
     if (name === 'space' && at.length > 2) return ['parameter', 'in'];
     return option ? Object.keys(option.shape) : [];
   }
-  const field = sections[name as keyof typeof sections] as { unwrap(): z.ZodObject } | undefined;
-  return field ? Object.keys(field.unwrap().shape) : [];
+  const mapping = at
+    .slice(1)
+    .reduce<z.ZodType | undefined>((inside, key) => shapeOf(inside)[key], sections[name as keyof typeof sections]);
+  return Object.keys(shapeOf(mapping));
+}
+
+/** The keys of a mapping with what each may be, also of one that may be left out. */
+function shapeOf(type: z.ZodType | undefined): Readonly<Record<string, z.ZodType>> {
+  if (type instanceof z.ZodObject) return type.shape;
+  const inside = type instanceof z.ZodOptional || type instanceof z.ZodPrefault ? type.unwrap() : undefined;
+  return inside === undefined ? {} : shapeOf(inside as z.ZodType);
+}
+
+/** A key that stands one level too high, where it belongs. */
+function inSection(key: string): string | null {
+  const section = Object.keys(sections).find((name) => keysAt([name], undefined).includes(key));
+  return section === undefined ? null : `${section}.${key}`;
 }

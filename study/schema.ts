@@ -8,7 +8,7 @@ import { predictorOf, predictors, type PredictorSettings } from '../core/predict
 import { pruners } from '../core/pruners/index.js';
 import { samplers } from '../core/samplers/index.js';
 import { schedulers } from '../core/schedulers/index.js';
-import { trainingDefaults } from '../core/settings.js';
+import { failureKinds, trainingDefaults, type FailureKind } from '../core/settings.js';
 import { json, optionShape, undefaulted, unionOf } from './option-schema.js';
 import { shortPruners, shortSchedulers } from '../core/short-names.js';
 
@@ -157,12 +157,52 @@ export const trainerSchema = z.discriminatedUnion('type', [
   }),
 ]);
 
+const retryRule = z.strictObject({
+  attempts: count
+    .optional()
+    .describe(
+      'Failures of this kind without a new epoch between them before a trial is parked; they are then counted by themselves.'
+    ),
+  backoffSeconds: seconds
+    .optional()
+    .describe('Time before the next attempt after the first failure of this kind; doubles, at most 120 s.'),
+  queue: z
+    .string()
+    .min(1, 'must name a task queue')
+    .optional()
+    .describe(
+      'Task queue of the workers that train the trial from its next attempt on: `everband worker train --queue <name>`.'
+    ),
+});
+/** What tells kinds of failures apart, for editors. */
+const kindSays: Readonly<Record<FailureKind, string>> = {
+  oom: 'It ran out of memory: its cgroup counted a kill, or the trainer said so.',
+  timeout: 'No epoch came within epochTimeoutSeconds.',
+  crash: 'The trainer ended by itself or by a signal, or its workers were lost again and again.',
+  error: "The trainer's own error, a line that breaks the protocol, or a checkpoint that is not there.",
+};
+const retry = z
+  .strictObject(
+    Object.fromEntries(failureKinds.map((kind) => [kind, retryRule.optional().describe(kindSays[kind])])) as Record<
+      FailureKind,
+      z.ZodOptional<typeof retryRule>
+    >
+  )
+  .describe('Rules for failures of one kind; what a rule leaves out is as for every other kind.');
+
 const training = z
   .strictObject({
     segmentEpochs: count.optional(),
-    attempts: count.default(trainingDefaults.attempts),
+    attempts: count
+      .default(trainingDefaults.attempts)
+      .describe('Failures of a trial without a new epoch between them before it is parked.'),
     backoffSeconds: seconds.default(trainingDefaults.backoffSeconds),
-    maxLosses: count.default(trainingDefaults.maxLosses),
+    retry: retry.optional(),
+    maxLosses: count
+      .default(trainingDefaults.maxLosses)
+      .describe(
+        'Losses of its worker without a new epoch before a trial has failed; only those count that it was alone in.'
+      ),
     parkSeconds: seconds.default(trainingDefaults.parkSeconds),
     epochTimeoutSeconds: seconds.default(trainingDefaults.epochTimeoutSeconds),
     heartbeatSeconds: z.number().min(2).default(trainingDefaults.heartbeatSeconds),

@@ -47,6 +47,8 @@ export interface ClaimNote {
   readonly resume: number;
   /** Which reset the attempt belongs to; attempts of another one do not exist for it. */
   readonly reset: number | null;
+  /** Whether no other trial has trained in the same worker beside it; absent, of an earlier version: it counts as alone. */
+  readonly alone?: boolean;
 }
 
 /** An attempt's folder, by its name alone. */
@@ -57,7 +59,7 @@ export interface AttemptFolder {
 }
 
 export interface Attempt extends AttemptFolder {
-  readonly note: Pick<ClaimNote, 'resume' | 'reset'>;
+  readonly note: Omit<ClaimNote, 'identity'>;
   readonly released: boolean;
   readonly manifest: Manifest | null;
 }

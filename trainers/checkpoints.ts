@@ -19,6 +19,7 @@ import {
   writeNote,
   type AttemptFolder,
   type Branch,
+  type ClaimNote,
   type SavedCheckpoint,
 } from './attempts.js';
 import { placeName, within } from '../trust/places.js';
@@ -71,11 +72,12 @@ export function checkpointOf(stateDir: string, study: string, trialId: string): 
 }
 
 /**
- * Begins an attempt: takes the next number and finds out where to go on.
+ * Begins an attempt: takes the next number and finds out where to go on. `alone`: whether no other trial trains in this
+ * worker.
  *
  * @throws {FencedError | TooManyLossesError | CheckpointError}
  */
-export async function claimTrial(scope: CheckpointScope, maxLosses: number): Promise<TrialClaim> {
+export async function claimTrial(scope: CheckpointScope, maxLosses: number, alone = true): Promise<TrialClaim> {
   const { stateDir, study, identity, trial } = scope;
   const root = checkpointFolder(stateDir, study, trial.id);
   await mkdir(root, { recursive: true });
@@ -101,12 +103,14 @@ export async function claimTrial(scope: CheckpointScope, maxLosses: number): Pro
     }
     await mkdir(path.join(own.path, 'files'));
     const { base, values } = line.known;
-    await writeNote(own.path, { identity, resume: base + values.length, reset: line.reset });
-    const trialClaim = new TrialClaim(scope, own, line, await newestIntact(line));
+    const note = { identity, resume: base + values.length, reset: line.reset, alone };
+    await writeNote(own.path, note);
+    const trialClaim = new TrialClaim(scope, own, line, note, await newestIntact(line));
     const losses = countLosses(line.attempts);
     try {
-      if (losses >= maxLosses) {
-        throw new TooManyLossesError(`lost its worker ${losses} times in a row without a new epoch`);
+      if (losses.alone >= maxLosses) {
+        const others = losses.shared > 0 ? ` while it trained alone, and ${losses.shared} times beside others` : '';
+        throw new TooManyLossesError(`lost its worker ${losses.alone} times in a row without a new epoch${others}`);
       }
       if (trialClaim.start === null && line.source) await trialClaim.branchOff(line.source);
     } catch (error) {
@@ -145,6 +149,7 @@ export class TrialClaim {
     private readonly scope: CheckpointScope,
     private readonly own: AttemptFolder,
     private readonly line: Line,
+    private claimed: ClaimNote,
     private from: Start | null
   ) {
     this.claim = own.claim;
@@ -159,6 +164,18 @@ export class TrialClaim {
   /** The checkpoint to resume from, or null: from nothing. */
   get start(): Start | null {
     return this.from;
+  }
+
+  /** Whether something was published that was not known before. */
+  get advanced(): boolean {
+    return !this.dirty && (this.curve.values.length > this.resumed || this.nonFinite !== this.line.known.nonFinite);
+  }
+
+  /** Notes that another trial trains in the same worker. What cannot be written leaves the stricter note. */
+  async share(): Promise<void> {
+    if (this.claimed.alone === false) return;
+    this.claimed = { ...this.claimed, alone: false };
+    await writeNote(this.own.path, this.claimed).catch(() => undefined);
   }
 
   /** Curve and divergence as known now. */

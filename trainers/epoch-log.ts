@@ -2,11 +2,11 @@
  * What trainers report beside the objective, and how long each epoch took: `<study>/epochs/<trial>.jsonl`, a line for
  * every epoch, the same for workers in TypeScript and in Python (python/everband/epoch_log.py).
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { maxMetricCharacters, maxMetrics } from '../core/metrics.js';
 import type { StudyIdentity } from '../workflows/messages.js';
-import { within } from '../trust/places.js';
+import { placeName, within } from '../trust/places.js';
 import { readIdentity } from './identity.js';
 
 /** What is kept of an epoch. */
@@ -55,6 +55,20 @@ export function formatEpochLine(line: EpochLine): string {
     );
   }
   return text;
+}
+
+/** Whether any trial of the study in `folder` has a line. */
+export function hasEpochs(folder: string): boolean {
+  let names: string[];
+  try {
+    names = readdirSync(within(folder, 'epochs'));
+  } catch {
+    return false;
+  }
+  return names.some(
+    (name) =>
+      placeName.test(name) && (statSync(within(folder, 'epochs', name), { throwIfNoEntry: false })?.size ?? 0) > 0
+  );
 }
 
 /** File of a trial's epochs; `folder` is the study's. */

@@ -106,9 +106,26 @@ export async function newestIntact({ members, known }: Line): Promise<Start | nu
 }
 
 /** Attempts, counted from the newest, that ended neither in an orderly way nor with a new epoch. */
-export function countLosses(attempts: readonly Attempt[]): number {
+export interface Losses {
+  /** Those that were alone in their worker. */
+  readonly alone: number;
+  /** Those that others trained beside, any of which may have taken the worker along. */
+  readonly shared: number;
+}
+
+export function countLosses(attempts: readonly Attempt[]): Losses {
   const last = attempts.findLastIndex(({ released, manifest, note }) => {
     return released || (manifest !== null && baseOf(manifest) + manifest.values.length > note.resume);
   });
-  return attempts.length - 1 - last;
+  const lost = attempts.slice(last + 1);
+  const shared = lost.filter(({ note }) => note.alone === false).length;
+  return { alone: lost.length - shared, shared };
+}
+
+/** So many losses beside others, and a trial is tried alone, until it has a new epoch. */
+const sharedLosses = 2;
+
+/** Whether a trial has to be alone in its worker, so that it shows whether it is the one that takes workers along. */
+export function triesAlone(scope: CheckpointScope): boolean {
+  return countLosses(lineOf(scope).attempts).shared >= sharedLosses;
 }

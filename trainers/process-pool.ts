@@ -60,6 +60,8 @@ export class TrainerProcess {
   private over = false;
   /** Resolves once the process and its group are gone. */
   readonly exited: Promise<void>;
+  /** Whether the last request could be handed over: nobody is there to take it from a process that has ended. */
+  reached = true;
 
   constructor({ command, cwd, env, secrets }: TrainerCommand, gpu: string | undefined) {
     this.child = spawn('/bin/sh', ['-c', launcher, 'sh', ...command], {
@@ -145,7 +147,9 @@ export class TrainerProcess {
 
   send(request: object): void {
     this.silent = true;
-    (this.child.stdin as Writable).write(JSON.stringify(request) + '\n');
+    (this.child.stdin as Writable).write(JSON.stringify(request) + '\n', (error) => {
+      if (error) this.reached = false;
+    });
   }
 
   /** Tells the trainer that nothing more will be asked. */

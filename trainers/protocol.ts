@@ -3,7 +3,7 @@
  * (docs/trainers.md). Everything else a trainer prints is its log.
  */
 import type { Numbers } from '../core/curve.js';
-import type { Config } from '../core/study.js';
+import { failureKinds, type Config, type FailureKind } from '../core/settings.js';
 import type { NonFinite } from '../core/trial.js';
 
 /** One line on the trainer's standard input. */
@@ -42,7 +42,7 @@ export type TrainMessage =
       readonly checkpoint: string | null;
     }
   | { readonly type: 'ready' }
-  | { readonly type: 'error'; readonly message: string }
+  | { readonly type: 'error'; readonly message: string; readonly kind: FailureKind }
   | { readonly type: 'log' }
   | { readonly type: 'malformed'; readonly problem: string };
 
@@ -86,8 +86,9 @@ export function interpret(
   if ('epoch' in fields) return parseEpoch(fields, { metric, metrics }, text);
   if ('error' in fields) {
     const { error } = fields;
+    const kind = failureKinds.find((one) => one === fields['kind']) ?? 'error';
     // What is no text may be nested too deeply to be written again.
-    return { type: 'error', message: cut(typeof error === 'string' ? error : text, errorCharacters) };
+    return { type: 'error', message: cut(typeof error === 'string' ? error : text, errorCharacters), kind };
   }
   return fields['ready'] === true ? { type: 'ready' } : malformed(text, '"ready" must be true');
 }

@@ -1,5 +1,6 @@
 /** Recorded learning curves as a trainer: a CSV with a row per model, hyperparameters and one value per epoch. */
 import { readFileSync, statSync } from 'node:fs';
+import os from 'node:os';
 import { parse } from 'csv-parse/sync';
 import type { Config, ReplayTrainer } from '../core/study.js';
 import type { SegmentOutcome } from '../core/trial.js';
@@ -26,10 +27,20 @@ export function replayed(curve: readonly number[]): Extract<SegmentOutcome, { ou
 
 const tables = new Map<string, { readonly stamp: string; readonly table: CurveTable }>();
 
-/** Reads the table once; again when the file has changed. */
+/** Largest file: it is read in one piece, and kept. */
+const maxBytes = 256 * 1024 * 1024;
+
+/** Reads the table once; again when the file has changed. @throws Error that names the file and says what is wrong */
 export function readTable(trainer: ReplayTrainer): CurveTable {
   const key = `${trainer.columns}\n${trainer.file}`;
-  const { mtimeMs, size } = statSync(trainer.file);
+  const stat = statSync(trainer.file, { throwIfNoEntry: false });
+  if (!stat) throw new Error(`${trainer.file} is not there, on ${os.hostname()}`);
+  // To open a FIFO would block the whole worker.
+  if (!stat.isFile()) throw new Error(`${trainer.file} is no regular file`);
+  const { mtimeMs, size } = stat;
+  if (size > maxBytes) {
+    throw new Error(`${trainer.file} has ${size} bytes, and recorded curves may have at most ${maxBytes}`);
+  }
   const stamp = `${mtimeMs} ${size}`;
   const known = tables.get(key);
   if (known?.stamp === stamp) return known.table;
@@ -48,7 +59,11 @@ function parseTable(text: string, { columns: prefix, file }: ReplayTrainer): Cur
     .filter(({ name }) => isValue(name))
     .map((one) => ({ ...one, epoch: Number(one.name.slice(prefix.length)) }))
     .sort((a, b) => a.epoch - b.epoch);
-  if (valueColumns.length === 0) throw new Error(`${file} has no columns "${prefix}<epoch>"`);
+  if (valueColumns.length === 0) {
+    const names = header.slice(0, 10).map((name) => JSON.stringify(name.slice(0, 40)));
+    const has = names.length === 0 ? 'it is empty' : `it has ${names.join(', ')}${header.length > 10 ? ', ...' : ''}`;
+    throw new Error(`${file} has no columns "${prefix}<epoch>": ${has}`);
+  }
   checkEpochs(valueColumns, prefix, file);
   const parameters = all.filter(
     ({ name, column }) =>

@@ -1,11 +1,20 @@
 /** One request to one trainer process: sends it, follows the epochs, publishes them, watches the clock. */
+import type { FailureKind } from '../core/settings.js';
 import type { TrialClaim } from './checkpoints.js';
+import { MemoryWatch } from './memory.js';
 import type { TrainerProcess } from './process-pool.js';
 import { interpret, type TrainRequest } from './protocol.js';
 
 /** The trainer did something wrong; counts as a failed attempt. */
 export class TrainerFailure extends Error {
   override readonly name = 'TrainerFailure';
+
+  constructor(
+    message: string,
+    readonly kind: FailureKind = 'error'
+  ) {
+    super(message);
+  }
 }
 
 /** How urgently a segment must end: `gently` lets the trainer save itself, `now` does not. */
@@ -37,6 +46,8 @@ export interface SegmentOptions {
   readonly graceMilliseconds: number;
   readonly stop: StopSwitch;
   readonly onEpoch: (epoch: number, value: number | null) => void;
+  /** Called when something has been published that was not known before. */
+  readonly onAdvance: () => void;
 }
 
 /** `gone`: a kept process had ended before it saw the request; ask another one. */
@@ -51,6 +62,8 @@ const readyMilliseconds = 1000;
 export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
   const { process, request, claim, shift, stop, onEpoch } = options;
   const { from, to, metric, metrics } = request;
+  // Whatever ends after it was asked has failed.
+  if (options.reused && !process.alive) return 'gone';
   let epoch = from;
   let began = Date.now();
   let published = Date.now();
@@ -58,11 +71,13 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
   /** When a trainer that was told to stop is killed. */
   let killAt: number | null = null;
   stop.listen(() => process.interrupt());
+  const memory = new MemoryWatch(process.pid);
   process.send(request);
   for (;;) {
     if (!process.hasEvents || Date.now() - published > publishMilliseconds) {
       await claim.publish();
       published = Date.now();
+      if (claim.advanced) options.onAdvance();
     }
     if (stop.urgency === 'now') {
       process.signal('SIGKILL');
@@ -78,21 +93,25 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
       killAt = Infinity;
     } else if (killAt === null && Date.now() >= deadline && !process.hasEvents) {
       const seconds = options.epochTimeoutMilliseconds / 1000;
-      throw new TrainerFailure(`hung: no epoch within ${seconds} s after epoch ${epoch}`);
+      throw new TrainerFailure(`hung: no epoch within ${seconds} s after epoch ${epoch}`, 'timeout');
     }
     const event = await process.next((killAt ?? deadline) - Date.now());
     if (event === null) continue;
     if (event.type === 'exit') {
       await claim.publish();
       if (killAt !== null) return 'stopped';
-      if (options.reused && process.silent) return 'gone';
-      throw new TrainerFailure(`the trainer ${event.how} after epoch ${epoch}, asked for epochs ${from + 1} to ${to}`);
+      if (options.reused && !process.reached) return 'gone';
+      const asked = `asked for epochs ${from + 1} to ${to}`;
+      throw new TrainerFailure(
+        `the trainer ${event.how} after epoch ${epoch}, ${asked}`,
+        memory.killed() ? 'oom' : 'crash'
+      );
     }
     const message = interpret(event.said, metric, metrics);
     if (message.type !== 'epoch') {
       // Told to stop, a trainer may break off as it likes.
       if (killAt !== null) continue;
-      if (message.type === 'error') throw new TrainerFailure(`the trainer says: ${message.message}`);
+      if (message.type === 'error') throw new TrainerFailure(`the trainer says: ${message.message}`, message.kind);
       if (message.type === 'malformed') throw new TrainerFailure(`not a valid line: ${message.problem}`);
       throw new TrainerFailure(`the trainer was ready after epoch ${epoch}, asked for epochs ${from + 1} to ${to}`);
     }

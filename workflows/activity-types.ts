@@ -138,6 +138,8 @@ export interface RecoverActivities {
   /** Keeps what operators have set. `started`: ms since 1970. */
   noteRun(study: string, identity: SealedIdentity, run: { started: number; control: Control }): Promise<void>;
   noteFailed(study: string, identity: SealedIdentity, failed: FailedTrial): Promise<void>;
+  /** Whether a trainer of the study has ever reported an epoch, as far as this state folder tells. */
+  anyEpoch(study: string, identity: SealedIdentity): Promise<boolean>;
   /** Takes a study up, and fences what is still alive of it; throws a non-retryable `NotRecoverable` that says why not. */
   recoverStudy(study: string, seal: string): Promise<TakenUpStudy>;
 }

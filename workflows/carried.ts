@@ -1,6 +1,6 @@
 /** What workflows take along when their history is full, and what a recovered study begins with. */
 import type { Curve } from '../core/curve.js';
-import type { Json } from '../core/settings.js';
+import type { FailureKind, Json } from '../core/settings.js';
 import type { Study } from '../core/study.js';
 import type { Digests } from './digests.js';
 import type { Control } from './control.js';
@@ -12,6 +12,8 @@ import type { SealedIdentity } from './messages.js';
  */
 export interface Parking extends Curve {
   readonly reason: string;
+  /** Absent: of an earlier version. */
+  readonly kind?: FailureKind | undefined;
   readonly attempts: number;
   readonly milliseconds: number;
 }

@@ -4,6 +4,8 @@ import { settledOf, signalled } from './parse.js';
 
 export interface Control {
   readonly paused: boolean;
+  /** To nobody below the study: why it has paused by itself. */
+  readonly cause?: string | undefined;
   readonly stopped: boolean;
   /** Most trials in flight below the workflow that holds it; 0 for a child that has to wait for a place. */
   readonly parallelism: number;

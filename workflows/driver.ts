@@ -45,6 +45,7 @@ import {
   type Portion,
 } from './control.js';
 import { startGroup } from './children.js';
+import { FirstTrials, type Broken } from './first-trials.js';
 import { everbandLate } from './late.js';
 import type { Local } from './local.js';
 import {
@@ -113,13 +114,17 @@ export class Driver {
     control: Control,
     before: DriverState | null,
     /** Called when something has changed that a page shows. */
-    private readonly changed: () => void
+    private readonly changed: () => void,
+    /** Called when the first trials alone say that the study cannot run. */
+    broken: (one: Broken) => void
   ) {
     this.scheduler = createScheduler(study, before?.scheduler ?? null);
     this.files = new RecordFiles(study.name, identity, local, before?.digests);
     this.pool = new TrialPool(trainingSpec(study), identity, control, before?.pool, {
       onFree: () => this.inTurn(() => undefined),
       budget: this.budget,
+      firstTrials: new FirstTrials(study.parallelism, (cause) => broken({ cause, refused: false })),
+      refused: (cause) => broken({ cause, refused: true }),
     });
     this.tree = new ControlTree(
       control,

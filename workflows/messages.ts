@@ -6,6 +6,7 @@ import type { KeptGroup } from '../core/engine/material.js';
 import type { Best, BracketView } from '../core/engine/scheduler.js';
 import type { Ended, GroupEnd } from '../core/engine/work.js';
 import type { LateAsk, LateView } from '../core/late.js';
+import type { FailureKind } from '../core/settings.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial, Fate } from '../core/trial.js';
 import type { ExploitRecord, StudyResult } from '../core/record.js';
@@ -46,6 +47,9 @@ export const searchAttributes = {
   EverbandRound: 'INT',
   EverbandBest: 'DOUBLE',
 } as const;
+
+/** Key in a study's memo: why it has paused by itself; the server shows it without a worker. */
+export const causeMemo = 'cause';
 
 /** Names of updates. Study: pause, resume, stop, setParallelism, retryLate. The workflow that trains a trial: retryTrial, dropTrial. */
 export const updateNames = {
@@ -115,6 +119,8 @@ export interface StudyStatus {
   readonly parallelism: number;
   /** What keeps the study from going on, such as a disk that is full; null when nothing does. */
   readonly trouble: string | null;
+  /** Why the study has paused by itself; absent: it has not. */
+  readonly cause?: string;
   /** Trials that are retried late beside the study; absent: none. */
   readonly late?: readonly string[];
   /** Trials whose late retries were lost with the server, before the study was recovered; absent: none. */
@@ -165,7 +171,10 @@ export interface Progress {
 }
 export interface ParkedTrial {
   readonly trial: string;
+  /** Begins with its kind where the trainer's words do not say it. */
   readonly reason: string;
+  /** Absent: it was parked by an earlier version. */
+  readonly kind?: FailureKind;
   readonly attempts: number;
   readonly expires: string | null;
 }
@@ -260,7 +269,7 @@ interface SegmentRequest4 extends SegmentRequest {
 export type TrainSegmentInput = SegmentRequest2 | SegmentRequest3 | SegmentRequest4;
 /**
  * `failed` never comes back as a value: a trainer's failure is an ApplicationFailure of type TrialFailed, whose details are
- * the values of the epochs before, and the metrics where the study names some.
+ * the values of the epochs before, the metrics where the study names some, else null, and `{ kind }`, a {@link FailureKind}.
  */
 export type TrainSegmentResult = Extract<SegmentOutcome, { outcome: 'completed' | 'diverged' }>;
 

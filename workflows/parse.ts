@@ -5,6 +5,7 @@
  */
 import { ApplicationFailure, log, workflowInfo } from '@temporalio/workflow';
 import type { Control, LateTurn, Settled } from './control.js';
+import type { Broken } from './first-trials.js';
 import { failureTypes, type DropTrial, type RetryLate, type RetryTrial } from './messages.js';
 
 /** The input of a workflow, and what is made of it at once; what cannot be made of it is not its input. */
@@ -59,6 +60,12 @@ export function settledOf(value: unknown): Settled | null {
   if (!isMapping(value)) return null;
   const { child, settle } = value;
   return typeof child === 'string' && isCount(settle) ? { child, settle } : null;
+}
+
+export function brokenOf(value: unknown): Broken | null {
+  if (!isMapping(value)) return null;
+  const { cause, refused = false } = value;
+  return typeof cause === 'string' && typeof refused === 'boolean' ? { cause, refused } : null;
 }
 
 /** @throws ApplicationFailure that says what a request must be; for validators, which must not wait for anything */

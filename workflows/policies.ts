@@ -44,6 +44,9 @@ export const localPolicy: LocalActivityOptions = {
 };
 export const troubleSeconds = 10;
 
+/** How often it is asked again for what no worker may train, should the study not have paused. */
+export const refusedSeconds = 30;
+
 /** How often a child is tried again whose namesake of before a reset has not ended yet. */
 export const leftoverSeconds = 1;
 

@@ -19,6 +19,7 @@ import type { Stretch } from './activity-types.js';
 import type { Digests } from './digests.js';
 import type { PoolState } from './carried.js';
 import { ControlTree, controlSignal, handleSettled, Settling, type Control } from './control.js';
+import { FirstTrials, tellStudy } from './first-trials.js';
 import { handleTrialMessages } from './handlers.js';
 import { Local } from './local.js';
 import type { SealedIdentity, TrialAnswer } from './messages.js';
@@ -97,6 +98,8 @@ class RoundRun {
     this.pool = new TrialPool(trainingSpec(study), identity, control, carried?.pool, {
       given: () => settling.look(),
       budget: this.budget,
+      firstTrials: group.from === 0 ? new FirstTrials(study.parallelism, tellStudy(study.name)) : undefined,
+      refused: tellStudy(study.name, true),
     });
     this.tree = new ControlTree(
       control,

@@ -3,6 +3,7 @@ import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temp
 import type { SegmentOutcome } from '../core/trial.js';
 import type { PoolState } from './carried.js';
 import { controlSignal, Settling, type Control } from './control.js';
+import { FirstTrials, tellStudy } from './first-trials.js';
 import { handleTrialMessages } from './handlers.js';
 import type { SealedIdentity } from './messages.js';
 import { begun, controlOf, signalled } from './parse.js';
@@ -14,6 +15,8 @@ export interface ShardInput {
   readonly round: RoundSpan;
   readonly jobs: readonly TrainingJob[];
   readonly control: Control;
+  /** Of the study; absent: of an earlier version. */
+  readonly parallelism?: number;
   /** What an earlier run of this shard came to; null at the start. */
   readonly carried: {
     /** One per job: how it ended, or what it has trained so far. */
@@ -33,7 +36,13 @@ export async function everbandShard(input: ShardInput): Promise<readonly Segment
 async function trainShard(input: ShardInput): Promise<readonly SegmentOutcome[]> {
   const { spec, identity, round, jobs, carried } = input;
   let { control } = input;
-  const pool = new TrialPool(spec, identity, control, carried?.pool, { given: () => settling.look() });
+  const { parallelism } = input;
+  const begins = round.from === 0 && parallelism !== undefined;
+  const pool = new TrialPool(spec, identity, control, carried?.pool, {
+    given: () => settling.look(),
+    firstTrials: begins ? new FirstTrials(parallelism, tellStudy(spec.name)) : undefined,
+    refused: tellStudy(spec.name, true),
+  });
   const settling = new Settling(control, () => pool.busy);
   setHandler(
     controlSignal,

@@ -91,6 +91,7 @@ export class ShardStarter {
         round: { bracket: group.bracket, round: group.round, from: group.from, to: group.to },
         jobs: slice.map(({ job }) => job),
         control,
+        parallelism: study.parallelism,
         carried: null,
       };
       return startGroup(everbandShard, shard, {

@@ -10,10 +10,12 @@ import {
   defineQuery,
   defineUpdate,
   isCancellation,
+  log,
   proxyActivities,
   setCurrentDetails,
   setHandler,
   sleep,
+  upsertMemo,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -24,9 +26,11 @@ import type { RecoverActivities, RestoreActivities } from './activity-types.js';
 import type { Recovery, StudyState } from './carried.js';
 import type { Control } from './control.js';
 import { Driver } from './driver.js';
+import { brokenSignal, type Broken } from './first-trials.js';
 import { handleTrialMessages } from './handlers.js';
 import { Local } from './local.js';
 import {
+  causeMemo,
   failureTypes,
   hasEnded,
   phaseAtEnd,
@@ -39,11 +43,13 @@ import {
   type StudyPhase,
   type StudyStatus,
 } from './messages.js';
-import { begun, retryLateOf } from './parse.js';
+import { begun, brokenOf, retryLateOf, signalled } from './parse.js';
 import { restorePolicy, troubleSeconds } from './policies.js';
 import { lateAnswer, phaseAttribute, searchAttributesOf, studyDetails } from './web-ui.js';
 
-const { restoreRecord, noteRun, recoverStudy } = proxyActivities<RestoreActivities & RecoverActivities>(restorePolicy);
+const { restoreRecord, noteRun, recoverStudy, anyEpoch } = proxyActivities<RestoreActivities & RecoverActivities>(
+  restorePolicy
+);
 
 /**
  * `input` is a sealed study (messages.ts); anything else fails at once with `InvalidStudy` or `NotSealed`. Or it names a
@@ -90,10 +96,12 @@ class StudyWorkflow {
     this.started = state?.started ?? this.started;
     this.deadlinePassed = state?.deadlinePassed ?? false;
     const control = state?.control ?? { paused: false, stopped: false, parallelism: study.parallelism };
+    // A cancelled study needs no pause.
+    const broken = (one: Broken) => void this.pauseBroken(driver, identity, one).catch(() => undefined);
     const driver = begun(
       state ?? { driver: null, identity, control },
       ['driver', 'identity', 'control'],
-      () => new Driver(study, identity, this.local, control, state?.driver ?? null, () => this.show())
+      () => new Driver(study, identity, this.local, control, state?.driver ?? null, () => this.show(), broken)
     );
     this.driver = driver;
     handleTrialMessages(
@@ -105,6 +113,10 @@ class StudyWorkflow {
     this.handleOperators(driver, identity);
     this.watchDeadline(study, driver);
     this.enter(control.stopped ? 'stopping' : control.paused ? 'paused' : 'running');
+    const { cause } = control;
+    // Its workflow was lost, and with it what the server showed.
+    if (control.paused && cause !== undefined && workflowInfo().memo?.[causeMemo] !== cause) noteCause(cause);
+    setHandler(brokenSignal, signalled('broken', brokenOf, broken));
     const ended = await driver.run();
     if (ended === null) {
       await condition(allHandlersFinished);
@@ -194,6 +206,7 @@ class StudyWorkflow {
       brackets: view?.brackets ?? [],
       parallelism: driver?.tree.current.parallelism ?? study?.parallelism ?? 1,
       trouble: local.trouble,
+      ...(phase === 'paused' && driver?.tree.current.cause !== undefined ? { cause: driver.tree.current.cause } : {}),
       ...(driver && driver.lateTrials.length > 0 ? { late: driver.lateTrials } : {}),
       ...(driver && driver.lateLost.size > 0 ? { lateLost: [...driver.lateLost] } : {}),
       result,
@@ -225,16 +238,37 @@ class StudyWorkflow {
     setCurrentDetails(studyDetails(study, status));
   }
 
+  /** Its first trials all fail in the same way: an operator has to look before any more of them are spent. */
+  private async pauseBroken(driver: Driver, identity: SealedIdentity, { cause, refused }: Broken): Promise<void> {
+    const { study } = this;
+    const { tree, scheduler } = driver;
+    const runs = () => {
+      return this.phase === 'running' && !tree.current.stopped && (refused || scheduler.view().epochs === 0);
+    };
+    // Whoever told it knows of its own trials alone.
+    if (!study || !runs() || (!refused && (await anyEpoch(study.name, identity))) || !runs()) return;
+    tree.set({ ...tree.current, paused: true, cause });
+    noteCause(cause);
+    this.enter('paused');
+    log.warn(`study ${study.name} is paused: ${cause}. \`everband resume ${study.name}\` goes on`);
+    await this.note(driver, identity);
+  }
+
+  /** Kept one after the other: a recovery begins with what operators have set. */
+  private note({ tree }: Driver, identity: SealedIdentity): Promise<void> {
+    this.noting = this.noting.then(async () => {
+      if (this.study) await noteRun(this.study.name, identity, { started: this.started, control: tree.current });
+    });
+    return this.noting;
+  }
+
   /** Updates of a live study; a refused one costs no event. */
   private handleOperators(driver: Driver, identity: SealedIdentity): void {
     const { tree } = driver;
     const set = (change: Partial<Control>) => tree.set({ ...tree.current, ...change });
-    /** Kept before it is confirmed, one after the other: a recovery begins with what operators have set. */
+    /** Kept before it is confirmed. */
     const noted = async (answer: string) => {
-      this.noting = this.noting.then(async () => {
-        if (this.study) await noteRun(this.study.name, identity, { started: this.started, control: tree.current });
-      });
-      await this.noting;
+      await this.note(driver, identity);
       return answer;
     };
     const alive = () => {
@@ -257,7 +291,8 @@ class StudyWorkflow {
     setHandler(
       defineUpdate<string>(updateNames.resume),
       () => {
-        set({ paused: false });
+        if (tree.current.cause !== undefined) noteCause(null);
+        set({ paused: false, cause: undefined });
         this.enter('running');
         return noted('running again');
       },
@@ -325,6 +360,11 @@ function carriedStudy(input: unknown): Study {
 function recoveryOf(input: unknown): string | null {
   const name = (input as Partial<Recovery> | null)?.recover;
   return typeof name === 'string' ? name : null;
+}
+
+/** What the server shows of a study that has paused by itself; null: it has not. */
+function noteCause(cause: string | null): void {
+  upsertMemo({ [causeMemo]: cause });
 }
 
 function refuse(message: string): ApplicationFailure {

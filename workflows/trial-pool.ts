@@ -8,19 +8,23 @@ import {
   CancellationScope,
   condition,
   isCancellation,
+  patched,
   proxyActivities,
   workflowInfo,
 } from '@temporalio/workflow';
 import { configured, sourceOf } from '../core/engine/exploits.js';
 import { cut, joined, noEpochs, type Curve } from '../core/curve.js';
 import type { Group, TrainTask } from '../core/engine/work.js';
+import { Failures, reasonWithKind } from '../core/failures.js';
 import { curveProblem, namedMetrics, onlyNamed } from '../core/metrics.js';
+import { failureKinds, type FailureKind } from '../core/settings.js';
 import type { Study } from '../core/study.js';
 import type { SegmentOutcome, Trial } from '../core/trial.js';
 import type { FailedTrial, RecoverActivities } from './activity-types.js';
 import type { Parking, PoolState } from './carried.js';
 import type { Control } from './control.js';
-import { historyFull, historyOverflows, restorePolicy, trainPolicy } from './policies.js';
+import type { FirstTrials } from './first-trials.js';
+import { historyFull, historyOverflows, refusedSeconds, restorePolicy, trainPolicy } from './policies.js';
 import { TaskBudget } from './task-budget.js';
 import type {
   SealedIdentity,
@@ -71,6 +75,10 @@ export function jobOf(group: Group, task: TrainTask, trial: Trial): TrainingJob 
 }
 
 interface PoolOptions {
+  /** Told of what failed and of what trained, where a study may turn out unable to run at all. */
+  readonly firstTrials?: FirstTrials | undefined;
+  /** Told why no worker may train what the study asks for; absent: it counts as a failure. */
+  readonly refused?: (cause: string) => void;
   /** Called when a trial has failed and its slot is free. */
   readonly onFree?: () => void;
   /** Called whenever a slot has been given back. */
@@ -90,6 +98,7 @@ interface Again {
 
 interface Parked {
   readonly reason: string;
+  readonly kind: FailureKind | undefined;
   readonly attempts: number;
   expires: number | null;
   verdict: Verdict | null;
@@ -100,7 +109,8 @@ interface Parked {
 type AttemptEnd =
   | TrainSegmentResult
   | { readonly outcome: 'interrupted' }
-  | (Curve & { readonly outcome: 'error'; readonly reason: string });
+  | { readonly outcome: 'refused'; readonly reason: string }
+  | (Curve & { readonly outcome: 'error'; readonly kind: FailureKind; readonly reason: string });
 
 const { noteFailed } = proxyActivities<RecoverActivities>(restorePolicy);
 
@@ -155,6 +165,8 @@ export class TrialPool {
   }
 
   apply(control: Control): void {
+    // What fails from here on fails anew.
+    if (control.paused) this.options.firstTrials?.forget();
     this.control = control;
     // Whoever pauses often makes a history grow with every trial that trains.
     if (historyOverflows(workflowInfo())) this.suspended = true;
@@ -185,11 +197,12 @@ export class TrialPool {
   progress(): Progress {
     const parked = [...this.parked]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([trial, { reason, attempts, expires }]): ParkedTrial => {
-        return { trial, reason, attempts, expires: expires === null ? null : new Date(expires).toISOString() };
+      .map(([trial, { reason, kind, attempts, expires }]): ParkedTrial => {
+        const until = expires === null ? null : new Date(expires).toISOString();
+        return { trial, reason, ...(kind ? { kind } : {}), attempts, expires: until };
       });
-    for (const [trial, { reason, attempts }] of Object.entries(this.moving)) {
-      parked.push({ trial, reason, attempts, expires: null });
+    for (const [trial, { reason, kind, attempts }] of Object.entries(this.moving)) {
+      parked.push({ trial, reason, ...(kind ? { kind } : {}), attempts, expires: null });
     }
     return { running: [...this.running.keys()], queued: this.waiting.length, parked, done: this.done, shards: [] };
   }
@@ -216,9 +229,13 @@ export class TrialPool {
   async train(job: TrainingJob, round: RoundSpan, before: Curve = noEpochs): Promise<SegmentOutcome> {
     const { trial, from, to } = job;
     let known = cut(before, 0);
-    const { resets } = this;
-    let failures = 0;
+    const { resets, queues } = this;
+    const { firstTrials } = this.options;
+    const failures = new Failures(this.spec.training);
+    /** The last epoch that was known when it last failed. */
+    let failedAt = from;
     let parking = this.moving[trial.id];
+    if (from + known.values.length > 0) firstTrials?.trained();
     await this.enter();
     try {
       while (from + known.values.length < to) {
@@ -231,10 +248,10 @@ export class TrialPool {
           const verdict = await this.away(() => this.park(trial.id, waiting, { ...place, outcome }));
           if (verdict === 'unfinished') return { outcome: 'unfinished', ...known };
           if (verdict === 'failed') return outcome;
-          failures = 0;
+          failures.forget();
           // New each time, over all rounds of the trial; the workflow's clock replays.
           if (verdict.reset) resets[trial.id] = Date.now();
-          if (verdict.queue !== undefined) this.queues[trial.id] = verdict.queue;
+          if (verdict.queue !== undefined) queues[trial.id] = verdict.queue;
         }
         if (this.ending) return { outcome: 'unfinished', ...known };
         if (this.control.paused) {
@@ -242,8 +259,17 @@ export class TrialPool {
           continue;
         }
         const at = from + known.values.length;
+        firstTrials?.began(trial.id);
         const end = await this.segment(job, round, at, this.segmentEnd(at, to), resets[trial.id]);
         if (end.outcome === 'interrupted') continue;
+        if (end.outcome === 'refused') {
+          // The fault of no trial, and no other would fare better: it keeps its place until the study pauses.
+          this.options.refused?.(end.reason);
+          const summary = `no worker may train ${trial.id}`;
+          await condition(() => this.control.paused || this.ending, refusedSeconds * 1000, { summary });
+          continue;
+        }
+        if (end.outcome !== 'error' || end.values.length > 0) firstTrials?.trained();
         if (end.outcome === 'completed') {
           known = joined(known, end);
           delete resets[trial.id];
@@ -251,15 +277,21 @@ export class TrialPool {
         } else if (end.outcome === 'diverged') {
           return { ...end, ...joined(known, end) };
         } else {
-          failures++;
-          if (failures < this.spec.training.attempts) {
-            const seconds = Math.min(this.spec.training.backoffSeconds * 2 ** (failures - 1), 120);
+          const reached = at + end.values.length;
+          // Guarded, for a trial of an earlier version is parked here: so its history says.
+          if (!failures.none && reached > failedAt && patched('failures-without-progress')) failures.forget();
+          failedAt = reached;
+          const { kind, reason } = end;
+          const { count, parks, seconds, queue } = failures.add(kind);
+          if (queue !== undefined) queues[trial.id] = queue;
+          firstTrials?.failed(trial.id, kind, reason);
+          if (!parks) {
             const summary = `${trial.id} has failed and is tried again`;
             if (seconds > 0) await this.away(() => condition(() => this.ending, seconds * 1000, { summary }));
             continue;
           }
           const milliseconds = this.spec.training.parkSeconds * 1000;
-          parking = { reason: end.reason, attempts: failures, milliseconds, ...cut(end, 0) };
+          parking = { reason: reasonWithKind(kind, reason), kind, attempts: count, milliseconds, ...cut(end, 0) };
         }
       }
       return { outcome: 'completed', ...known };
@@ -337,7 +369,7 @@ export class TrialPool {
       const told = onlyNamed(result, metrics);
       const problem = curveProblem(told, metrics);
       if (problem === null) return told;
-      return { outcome: 'error', reason: `what its worker has reported ${problem}`, values: [] };
+      return { outcome: 'error', kind: 'error', reason: `what its worker has reported ${problem}`, values: [] };
     } catch (error) {
       if (isCancellation(error)) {
         // By us, whatever the control says by now: a trainer takes its time to save itself.
@@ -346,7 +378,10 @@ export class TrialPool {
       }
       // Nobody's trial has failed: whoever made this study had no right to.
       if (failureType(error) === failureTypes.notSealed) throw error;
-      return { outcome: 'error', reason: reasonOf(error), ...curveIn(error, metrics) };
+      if (failureType(error) === failureTypes.notAllowed && this.options.refused) {
+        return { outcome: 'refused', reason: (causeOf(error) as Error).message };
+      }
+      return { outcome: 'error', kind: kindOf(error), reason: reasonOf(error), ...curveIn(error, metrics) };
     } finally {
       this.running.delete(trial.id);
       this.interrupted.delete(scope);
@@ -355,11 +390,11 @@ export class TrialPool {
 
   /** Waits for an operator or the clock, which a pause stops. `failed`: what is noted of a trial that fails for good. */
   private async park(trial: string, parking: Parking, failed: FailedTrial): Promise<Again | 'failed' | 'unfinished'> {
-    const { reason, attempts, milliseconds } = parking;
+    const { reason, kind, attempts, milliseconds } = parking;
     delete this.moving[trial];
     let resolve: () => void = () => undefined;
     const done = new Promise<void>((resolved) => (resolve = resolved));
-    const parked: Parked = { reason, attempts, expires: null, verdict: null, done };
+    const parked: Parked = { reason, kind, attempts, expires: null, verdict: null, done };
     this.parked.set(trial, parked);
     try {
       const left = await this.waitParked(trial, parked, milliseconds).finally(() => this.parked.delete(trial));
@@ -449,6 +484,13 @@ function reasonOf(error: unknown): string {
   if (failure) return failure.message;
   const cause = causeOf(error);
   return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+}
+
+/** Of which kind a trainer's failure is: the third detail, which an older worker or somebody else's may not have. */
+function kindOf(error: unknown): FailureKind {
+  const detail: unknown = trainerFailure(error)?.details?.[2];
+  const kind = (detail as { readonly kind?: unknown } | null | undefined)?.kind;
+  return failureKinds.find((one) => one === kind) ?? 'error';
 }
 
 /** What a trainer's failure says of the epochs before it; anything else would be no curve. */

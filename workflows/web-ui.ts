@@ -117,6 +117,7 @@ export function studyDetails(study: Study, status: StudyStatus): string {
   return [
     `**${study.name}**: ${status.phase}, ${status.epochs}${bound === null ? '' : ` of ${bound}`} ${word(study.budgetUnit)}`,
     ...(status.trouble === null ? [] : ['', `**Trouble**: ${quoted(status.trouble)}`]),
+    ...causeLines(study, status),
     '',
     best,
     '',
@@ -125,6 +126,13 @@ export function studyDetails(study: Study, status: StudyStatus): string {
     ...rows,
     ...lateLines(study, status),
   ].join('\n');
+}
+
+/** Why the study has paused by itself, whole: a trainer's words may have many lines. */
+function causeLines({ name }: Study, { cause }: StudyStatus): string[] {
+  if (cause === undefined) return [];
+  const says = `**Paused**: \`everband resume ${name}\` goes on once this is mended.`;
+  return ['', says, '', '~~~~text', cause.replaceAll('~~~~', '~~~'), '~~~~'];
 }
 
 /** What to do about a late retry that has not come to its end and has no workflow any more. */

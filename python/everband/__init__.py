@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from typing import Any, Iterator, Mapping, Optional, TextIO
 
 from .request import Checkpoint, Request, TrainerError
@@ -53,6 +54,7 @@ def requests() -> Iterator[Request]:
     """
     global _training
     out = _protect_stdout()
+    _tell_of_memory(out)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _on_sigterm)
     # Not iterated over directly: that would read ahead.
@@ -69,6 +71,33 @@ def requests() -> Iterator[Request]:
         if not request.finished:
             raise TrainerError(f"the trainer went on after epoch {request.epoch}, asked for epoch {request.to}")
         _write(out, {"ready": True})
+
+
+def _tell_of_memory(out: TextIO) -> None:
+    """Lets the worker know when the trainer ends for want of memory: it may have a rule of its own for that."""
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        # First, for the worker ends this process as soon as it has read the line.
+        try:
+            before(kind, error, trace)
+            sys.stderr.flush()
+        finally:
+            if _training and _is_out_of_memory(error):
+                # What the trainer held when it failed is in the way of what is to be said.
+                traceback.clear_frames(trace)
+                text = " ".join([kind.__name__, *str(error).split()])
+                _write(out, {"error": text[:2000], "kind": "oom"})
+
+    sys.excepthook = hook
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    if any(one.__name__ == "OutOfMemoryError" and one.__module__.split(".")[0] == "torch" for one in type(error).__mro__):
+        return True
+    return isinstance(error, RuntimeError) and "CUDA out of memory" in str(error)
 
 
 def _write(out: TextIO, message: Mapping[str, Any]) -> None:

@@ -73,8 +73,9 @@ class Known(NamedTuple):
 class Claim:
     """One attempt at a trial."""
 
-    def __init__(self, scope: Scope, max_losses: int) -> None:
-        """Takes the next number and finds out where to go on. Raises Fenced, TooManyLosses or CheckpointError."""
+    def __init__(self, scope: Scope, max_losses: int, alone: bool = True) -> None:
+        """Takes the next number and finds out where to go on. `alone`: whether no other trial trains in this worker.
+        Raises Fenced, TooManyLosses or CheckpointError."""
         self._scope = scope
         self._root = checkpoint_folder(scope.state_dir, scope.study, scope.trial)
         self._study = study_folder(scope.state_dir, scope.study)
@@ -94,19 +95,36 @@ class Claim:
         self._resumed = len(self.values)
         self._saved: list[dict[str, Any]] = []
         self._names: set[str] = set()
-        note = {"identity": scope.identity, "resume": self.base + self._resumed, "reset": self._line.reset}
-        write_whole(self.folder / "claim.json", json.dumps(note, ensure_ascii=False))
+        resume = self.base + self._resumed
+        self._note = {"identity": scope.identity, "resume": resume, "reset": self._line.reset, "alone": alone}
+        write_whole(self.folder / "claim.json", json.dumps(self._note, ensure_ascii=False))
         self.start, self.checkpoint = _newest_intact(self._line)
         losses = _count_losses(self._line.attempts)
         try:
-            if losses >= max_losses:
-                raise TooManyLosses(f"lost its worker {losses} times in a row without a new epoch")
+            if losses.alone >= max_losses:
+                others = f" while it trained alone, and {losses.shared} times beside others" if losses.shared else ""
+                raise TooManyLosses(f"lost its worker {losses.alone} times in a row without a new epoch{others}")
             if self.checkpoint is None and self._line.source:
                 self._branch_off(self._line.source)
         except (TooManyLosses, CheckpointError, Fenced):
             # The next attempt, asked for by somebody, counts from here.
             self.release()
             raise
+
+    @property
+    def advanced(self) -> bool:
+        """Whether there is an epoch that was not known before."""
+        return len(self.values) > self._resumed or self.non_finite != self._line.known.non_finite
+
+    def share(self) -> None:
+        """Notes that another trial trains in the same worker. What cannot be written leaves the stricter note."""
+        if not self._note["alone"]:
+            return
+        self._note["alone"] = False
+        try:
+            write_whole(self.folder / "claim.json", json.dumps(self._note, ensure_ascii=False))
+        except OSError:
+            pass
 
     @property
     def known(self) -> Known:
@@ -346,13 +364,31 @@ def _newest_intact(line: _Line) -> tuple[int, Optional[Path]]:
     return 0, None
 
 
-def _count_losses(attempts: list[Attempt]) -> int:
+class _Losses(NamedTuple):
     """Attempts, counted from the newest, that ended neither in an orderly way nor with a new epoch."""
-    losses = 0
+
+    #: Those that were alone in their worker; one of an earlier version, which has no note of it, counts as alone.
+    alone: int
+    #: Those that others trained beside, any of which may have taken the worker along.
+    shared: int
+
+
+#: So many losses beside others, and a trial is tried alone, until it has a new epoch.
+_SHARED_LOSSES = 2
+
+
+def tries_alone(scope: Scope) -> bool:
+    """Whether a trial has to be alone in its worker, so that it shows whether it is the one that takes workers along."""
+    line = _line_of(scope, checkpoint_folder(scope.state_dir, scope.study, scope.trial))
+    return _count_losses(line.attempts).shared >= _SHARED_LOSSES
+
+
+def _count_losses(attempts: list[Attempt]) -> _Losses:
+    losses = {True: 0, False: 0}
     for attempt in reversed(attempts):
         manifest = attempt.manifest
         news = manifest and base_of(manifest["source"]) + len(manifest["values"]) > attempt.note["resume"]
         if attempt.released or news:
             break
-        losses += 1
-    return losses
+        losses[attempt.note.get("alone") is not False] += 1
+    return _Losses(losses[True], losses[False])

@@ -18,6 +18,8 @@ from typing import Any, Mapping, Optional, Sequence, Union
 
 from .output import Printer, Splitter, Tail
 
+from .room import Room
+
 #: In the environment of a trainer: the descriptor that closes when its worker ends, however it ends.
 LIFELINE = "EVERBAND_LIFELINE"
 
@@ -51,6 +53,8 @@ class TrainerProcess:
             )
         finally:
             os.close(ours)
+        #: Whether it has trained before.
+        self.kept = False
         self._messages: queue.Queue[dict[str, Any]] = queue.Queue(_MOST_MESSAGES)
         self._killed = threading.Event()
         self._printer = printer
@@ -58,6 +62,10 @@ class TrainerProcess:
         self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read_out, self._read_err)]
         for reader in self._readers:
             reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -74,14 +82,16 @@ class TrainerProcess:
         """The last 20 lines it printed."""
         return self._tail.text
 
-    def send(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: Mapping[str, Any]) -> bool:
+        """Whether somebody was there to take it: whatever ends after that has failed."""
         self._tail.clear()
         assert self._process.stdin
         try:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # It has ended, which `receive` tells.
+            return False
+        return True
 
     def receive(self, seconds: float) -> Optional[dict[str, Any]]:
         """Its next message; None when there is none within `seconds` or it has ended and said everything."""
@@ -162,6 +172,8 @@ class Trainers:
         self._command = list(command)
         self._cwd = cwd
         self._idle: list[TrainerProcess] = []
+        #: Who trains in this worker.
+        self.room = Room()
         self._lock = threading.Lock()
         self.printer = Printer()
 
@@ -177,6 +189,7 @@ class Trainers:
 
     def release(self, process: TrainerProcess) -> None:
         """Keeps a process that has said that it takes another request."""
+        process.kept = True
         with self._lock:
             self._idle.append(process)
 
@@ -205,7 +218,8 @@ def _message(line: bytes) -> Optional[dict[str, Any]]:
         message = json.loads(line.decode("utf-8", "replace"), parse_int=_integer)
     except (ValueError, RecursionError):
         return None
-    return message if isinstance(message, dict) and ("epoch" in message or "ready" in message) else None
+    known = isinstance(message, dict) and any(key in message for key in ("epoch", "ready", "error"))
+    return message if known else None
 
 
 def _integer(digits: str) -> Union[int, float]:

@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Optional, Union
 
+#: How an attempt can have failed.
+FAILURE_KINDS = ("oom", "timeout", "crash", "error")
+
 Checkpoint = Union[str, "os.PathLike[str]", Callable[[Path], Any]]
 
 

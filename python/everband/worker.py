@@ -17,12 +17,12 @@ Needs the package `temporalio`.
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 import os
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any, Callable, Mapping, NoReturn, Optional, Union
 
@@ -32,15 +32,17 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, Ca
 from . import requests
 from .attempts import study_folder
 from .beat import Beat
-from .checkpoints import Claim, Known, Scope, TooManyLosses, read_known
+from .checkpoints import Claim, Known, Scope, TooManyLosses, read_known, tries_alone
 from .epoch_log import EpochBound, other_numbers
 from .files import PlaceError
 from .held import CheckpointError, hold_checkpoint
 from .identity import Fenced, enter_study
+from .memory import MemoryWatch
 from .output import shorten
 from .polling import poll
 from .processes import LIFELINE, TrainerProcess, Trainers, end_with_worker
-from .request import Request
+from .request import FAILURE_KINDS, Request
+from .room import Stay
 from .schema import check_segment
 from .seal import require_seal
 
@@ -90,7 +92,8 @@ def _train_here(train: Train) -> NoReturn:
         for request in requests():
             train(request)
     except Exception:
-        traceback.print_exc()
+        # Which says more than a traceback where there was too little memory.
+        sys.excepthook(*sys.exc_info())
         sys.exit(1)
     sys.exit(0)
 
@@ -109,8 +112,6 @@ def create_activity(trainers: Trainers, state_dir: Union[str, Path], name: str =
         with Beat({"trial": segment["trial"]["id"], "epoch": segment["from"], "value": None}) as beat:
             try:
                 return _train_segment(segment, Scope.of(root, segment), beat, trainers)
-            except TooManyLosses as error:
-                raise _trial_failed(f"trial {segment['trial']['id']} {error}") from None
             except CheckpointError as error:
                 raise _trial_failed(str(error)) from None
             except PlaceError as error:
@@ -128,8 +129,15 @@ def _train_segment(segment: Mapping[str, Any], scope: Scope, beat: Beat, trainer
     enter_study(study_folder(scope.state_dir, scope.study), scope.identity, scheduled)
     answer = _answer(read_known(scope), start, to)
     if answer is None:
-        claim = Claim(scope, segment["training"]["maxLosses"])
-        _Attempt(segment, claim, beat).run(trainers)
+        place = f"{scope.study} {scope.trial}"
+        stay = trainers.room.enter(place, tries_alone(scope), activity.is_cancelled)
+        if stay is None:
+            raise _stopped()
+        try:
+            claim = _claim(segment, scope, stay)
+            _Attempt(segment, claim, beat, stay).run(trainers)
+        finally:
+            stay.leave()
         answer = _answer(claim.known, start, to)
         if answer is None:
             raise _stopped()
@@ -139,11 +147,24 @@ def _train_segment(segment: Mapping[str, Any], scope: Scope, beat: Beat, trainer
     return answer
 
 
+def _claim(segment: Mapping[str, Any], scope: Scope, stay: Stay) -> Claim:
+    try:
+        claim = Claim(scope, segment["training"]["maxLosses"], stay.alone)
+    except TooManyLosses as error:
+        known = read_known(scope)
+        curve = known.curve(max(segment["from"], known.base))
+        raise _trial_failed(f"trial {scope.trial} {error}", kind="crash", curve=curve) from None
+    stay.on_shared(claim.share)
+    return claim
+
+
 class _Attempt:
     """One request to one trainer: sends it, takes its epochs, watches the clock."""
 
-    def __init__(self, segment: Mapping[str, Any], claim: Claim, beat: Beat) -> None:
+    def __init__(self, segment: Mapping[str, Any], claim: Claim, beat: Beat, stay: Stay) -> None:
         trial = segment["trial"]
+        self._stay = stay
+        self._from: int = segment["from"]
         self._metric: str = segment["metric"]
         self._metrics: list[str] = segment.get("metrics", [])
         self._to: int = segment["to"]
@@ -169,7 +190,13 @@ class _Attempt:
         trainer = trainers.acquire()
         kept = False
         try:
-            self._follow(trainer)
+            memory = MemoryWatch(trainer.pid)
+            while not trainer.send(self._message) and trainer.kept:
+                # It had ended before it was asked.
+                trainer.kill()
+                trainer = trainers.acquire()
+                memory = MemoryWatch(trainer.pid)
+            self._follow(trainer, memory)
             kept = self._settle(trainer)
         except ApplicationError as error:
             trainer.kill()
@@ -182,8 +209,7 @@ class _Attempt:
             else:
                 trainer.kill()
 
-    def _follow(self, trainer: TrainerProcess) -> None:
-        trainer.send(self._message)
+    def _follow(self, trainer: TrainerProcess, memory: MemoryWatch) -> None:
         #: When a hung trainer is given up, and when one that was told to stop is.
         deadline = time.monotonic() + self._epoch_timeout
         kill_at: Optional[float] = None
@@ -195,8 +221,14 @@ class _Attempt:
                 kill_at = time.monotonic() + self._grace
             message = trainer.receive(0.2)
             now = time.monotonic()
-            if message is not None:
+            if message is not None and "epoch" not in message:
+                # Told to stop, a trainer may break off as it likes.
+                if kill_at is None:
+                    raise self._refused(message, trainer.tail)
+            elif message is not None:
                 self._take(message)
+                if self._claim.advanced:
+                    self._stay.admit_others()
                 deadline = time.monotonic() + self._epoch_timeout
             elif fenced := self._claim.fenced:
                 # Before anything else: what a trainer does whose folder was taken is not its fault.
@@ -207,10 +239,24 @@ class _Attempt:
                     return
             elif not trainer.alive:
                 asked = f"asked for epochs {self._claim.start + 1} to {self._to}"
-                raise _trial_failed(f"the trainer {trainer.ending} after epoch {self._epoch}, {asked}", trainer.tail)
+                ended = f"the trainer {trainer.ending} after epoch {self._epoch}, {asked}"
+                raise self._failed(ended, "oom" if memory.killed() else "crash", trainer.tail)
             elif now >= deadline:
                 hung = f"hung: no epoch within {self._epoch_timeout:g} s after epoch {self._epoch}"
-                raise _trial_failed(hung, trainer.tail)
+                raise self._failed(hung, "timeout", trainer.tail)
+
+    def _failed(self, message: str, kind: str = "error", tail: str = "") -> ApplicationError:
+        known = self._claim.known
+        return _trial_failed(message, tail, kind, known.curve(max(self._from, known.base)))
+
+    def _refused(self, message: Mapping[str, Any], tail: str) -> ApplicationError:
+        """What is no epoch: its own error, or that it is ready too early."""
+        if "error" not in message:
+            asked = f"asked for epochs {self._claim.start + 1} to {self._to}"
+            return self._failed(f"the trainer was ready after epoch {self._epoch}, {asked}", tail=tail)
+        error, kind = message["error"], message.get("kind")
+        text = error if isinstance(error, str) else json.dumps(error)
+        return self._failed(f"the trainer says: {text}", kind if kind in FAILURE_KINDS else "error", tail)
 
     @property
     def _done(self) -> bool:
@@ -226,7 +272,7 @@ class _Attempt:
         named = checkpoint is None or isinstance(checkpoint, str)
         if message.get("epoch") != epoch + self._shift or value is None or lacks or not named:
             names = ", ".join([self._metric, *self._metrics])
-            raise _trial_failed(f"the trainer said {_text_of(message)}, expected {names} of epoch {epoch + self._shift}")
+            raise self._failed(f"the trainer said {_text_of(message)}, expected {names} of epoch {epoch + self._shift}")
         now = time.monotonic()
         seconds, self._began = now - self._began, now
         others = other_numbers(message, self._metric)
@@ -239,14 +285,14 @@ class _Attempt:
                 return
             if self._claim.base < epoch <= self._claim.base + len(self._claim.values):
                 earlier = self._claim.values[epoch - 1 - self._claim.base]
-                raise _trial_failed(f"epoch {epoch} was {earlier} in an earlier attempt and is {value} now")
+                raise self._failed(f"epoch {epoch} was {earlier} in an earlier attempt and is {value} now")
             non_finite = "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
             self._claim.record_divergence(non_finite, seconds, others)
             self._diverged = True
         except (CheckpointError, EpochBound) as error:
-            raise _trial_failed(str(error)) from None
+            raise self._failed(str(error)) from None
         except OSError as error:
-            raise _trial_failed(f"epoch {epoch} cannot be kept: {error}") from error
+            raise self._failed(f"epoch {epoch} cannot be kept: {error}") from error
 
     def _settle(self, trainer: TrainerProcess) -> bool:
         """Whether the trainer takes another request; one that goes on after its last epoch has its grace."""
@@ -303,12 +349,19 @@ def _stopped() -> Exception:
     return CancelledError("stopped while training")
 
 
-def _trial_failed(message: str, tail: str = "") -> ApplicationError:
+def _trial_failed(
+    message: str, tail: str = "", kind: str = "error", curve: Optional[Mapping[str, Any]] = None
+) -> ApplicationError:
+    """`curve`: of the epochs that it trained before, as they travel."""
+    known = curve or {"values": []}
     # Benign: the package logs no traceback, which would be the supervisor's and not the trainer's.
     text = shorten(message + (f"\n{tail}" if tail else ""), _MAX_MESSAGE)
     return ApplicationError(
         # Half a character, which a trainer may have sent, could not be sent on.
         text.encode("utf-8", "replace").decode(),
+        known["values"],
+        known.get("metrics"),
+        {"kind": kind},
         type="TrialFailed",
         non_retryable=True,
         category=ApplicationErrorCategory.BENIGN,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from everband.attempts import attempt_name, checkpoint_folder, config_hash_of, study_folder
-from everband.checkpoints import Claim, Scope, TooManyLosses, read_known
+from everband.checkpoints import Claim, Scope, TooManyLosses, read_known, tries_alone
 from everband.held import CheckpointError, Place, hold_checkpoint
 from everband.identity import Fenced, enter_study
 
@@ -42,12 +42,16 @@ def take(step: Any, state_dir: Path, claims: dict[str, Claim]) -> None:
     if "enter" in step:
         enter_study(folder, step["enter"], step["at"])
     elif "claim" in step:
-        claim = claims[step["claim"]] = Claim(scope_of(step, state_dir), step.get("maxLosses", 10))
+        claim = claims[step["claim"]] = Claim(scope_of(step, state_dir), step.get("maxLosses", 10), step.get("alone", True))
         if "is" in step:
             path = claim.checkpoint and claim.checkpoint.relative_to(root).as_posix()
             start = {"epoch": claim.start, "path": path} if path else None
             assert claim.folder.name == attempt_name(claim.number, step["identity"])
             assert {"folder": claim.folder.name, "start": start, **known_of(claim.known)} == step["is"]
+    elif "share" in step:
+        claims[step["share"]].share()
+    elif "triesAlone" in step:
+        assert tries_alone(scope_of(step, state_dir)) == step["triesAlone"]
     elif "epoch" in step:
         claim = claims[step["of"]]
         if step["checkpoint"] is not None and step.get("written", True):

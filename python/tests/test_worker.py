@@ -25,6 +25,28 @@ TRAINER = """
 import os, shutil, subprocess, sys, time
 import everband
 
+OutOfMemoryError = type("OutOfMemoryError", (RuntimeError,), {"__module__": "torch"})
+
+
+def fail(how):
+    if how == "kill":
+        os.kill(os.getpid(), 9)
+    if how == "memory":
+        raise MemoryError()
+    if how == "memory for real":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+        held = []
+        while True:
+            held.append(bytearray(1 << 16))
+    if how == "torch":
+        raise OutOfMemoryError("tried to allocate 2 GiB")
+    if how == "cuda":
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+    raise RuntimeError("memory of a device")
+
+
 for request in everband.requests():
     config = request.config
     state = int(request.checkpoint.read_text()) if request.checkpoint else 0
@@ -40,6 +62,8 @@ for request in everband.requests():
             with open(config["pids"], "w") as file:
                 file.write(f"{os.getpid()} {child.pid}")
             time.sleep(60)
+        if epoch == config.get("raises_at"):
+            fail(config["raises"])
         time.sleep(config.get("seconds", 0))
         state += epoch
         loss = float(config["value"]) if epoch == config.get("at") else state
@@ -372,6 +396,8 @@ def test_writes_and_removes_nothing_behind_a_symbolic_link(run, tmp_path: Path) 
     (tmp_path / "state/studies/s").symlink_to(elsewhere)
     assert "symbolic link" in fails_as(run, segment(), "InvalidStudy", True)
     assert list(elsewhere.iterdir()) == []
+
+
 #: A trainer that reads a request and prints what it is told to.
 PRINTER = """
 import json, os, sys
@@ -466,3 +492,106 @@ def test_prints_what_trainers_print_harmless_and_cut(say, capfd) -> None:
 def test_messages_that_nobody_waits_for_keep_a_trainer_waiting(say) -> None:
     # The trainer is ready, a million times.
     assert say(epoch(1), epoch(2), ('{"ready":true}\n' * 1000, 1000))["values"] == [1, 2]
+
+
+def failed(run, message) -> list:
+    """The details of the failure."""
+    with pytest.raises(ApplicationError) as caught:
+        run(message)
+    assert caught.value.type == "TrialFailed"
+    return list(caught.value.details)
+
+
+def test_says_of_which_kind_a_failure_is_and_what_was_trained_before(run, tmp_path: Path) -> None:
+    assert failed(run, segment({"crash_at": 3}, reset=1)) == [[1, 3], None, {"kind": "crash"}]
+    # A signal alone does not say that memory was short.
+    assert failed(run, segment({"raises": "kill", "raises_at": 3}, reset=2)) == [[1, 3], None, {"kind": "crash"}]
+    hanging = {"hang_at": 2, "pids": str(tmp_path / "pids")}
+    timeout = {"epochTimeoutSeconds": 2}
+    assert failed(run, segment(hanging, training=timeout, reset=3)) == [[1], None, {"kind": "timeout"}]
+    for reset, error in enumerate(["memory", "torch", "cuda"], 4):
+        details = failed(run, segment({"raises": error, "raises_at": 3}, reset=reset))
+        assert details == [[1, 3], None, {"kind": "oom"}], error
+    assert failed(run, segment({"raises": "other", "raises_at": 3}, reset=8)) == [[1, 3], None, {"kind": "crash"}]
+    named = {"schemaVersion": 4, "shift": 0, "metrics": ["latency"], "reset": 9}
+    metrics = {"more": {"latency": 2}, "crash_at": 2}
+    assert failed(run, segment(metrics, **named)) == [[1], {"latency": [2]}, {"kind": "crash"}]
+    # Of the epochs after those that the request begins with.
+    run(segment({"crash_at": 4}, reset=10))
+    assert failed(run, segment({"crash_at": 4}, start=2, to=5, reset=10)) == [[6], None, {"kind": "crash"}]
+
+
+def test_says_what_a_trainer_says(trainers, run, tmp_path: Path) -> None:
+    script = tmp_path / "trainer.py"
+    line = '{"error": "no data set", "kind": "timeout"}'
+    script.write_text(f"input(); print('{line}', flush=True); input()")
+    with pytest.raises(ApplicationError) as caught:
+        run(segment())
+    assert "the trainer says: no data set" in str(caught.value)
+    assert caught.value.details[2] == {"kind": "timeout"}
+
+
+def test_what_is_short_of_memory_can_still_say_so(run) -> None:
+    # The limit is the process's own: it takes what there is and holds it when it fails.
+    message = segment({"raises": "memory for real", "raises_at": 2})
+    with pytest.raises(ApplicationError) as caught:
+        run(message)
+    assert caught.value.details[2] == {"kind": "oom"}
+    assert "the trainer says: MemoryError" in str(caught.value)
+
+
+def test_a_crash_in_the_first_epoch_of_a_process_that_is_kept_is_a_failure(run, trainers) -> None:
+    run(segment())
+    (kept,) = trainers._idle
+    with pytest.raises(ApplicationError) as caught:
+        run(segment({"crash_at": 4}, start=3, to=5, reset=None))
+    assert "exit code 1 after epoch" in str(caught.value)
+    assert not kept.alive
+
+
+def test_one_that_has_ended_before_it_was_asked_is_replaced_and_counts_for_nothing(run, trainers, monkeypatch) -> None:
+    run(segment())
+    (kept,) = trainers._idle
+    kept.kill()
+    # Seen as alive a moment ago.
+    monkeypatch.setattr(type(kept), "alive", property(lambda one: one is kept or one._process.poll() is None))
+    assert run(segment(start=3, to=4)) == {"outcome": "completed", "values": [10]}
+
+
+def test_a_trial_that_has_lost_its_worker_twice_beside_others_is_tried_alone(trainers, tmp_path: Path) -> None:
+    suspect = segment({"seconds": 0.3})
+    for _ in range(2):
+        Claim(Scope.of(tmp_path / "state", suspect), 3, alone=False)
+
+    def run(message, began):
+        environment = ActivityEnvironment()
+        environment.on_heartbeat = lambda details: began.append((details["epoch"], time.monotonic()))
+        return environment.run(create_activity(trainers, tmp_path / "state"), message)
+
+    def note(trial: str) -> bool:
+        folder = tmp_path / STUDY / "checkpoints" / trial
+        (last,) = list(folder.iterdir())[-1:] if trial != "t" else [folder / "a3-7692c3ad3540.0"]
+        return json.loads((last / "claim.json").read_text())["alone"]
+
+    beats: dict[str, list] = {"first": [], "t": [], "third": []}
+    threads = []
+    for name, message in (
+        ("first", segment({"seconds": 0.5}, to=4, trial={**suspect["trial"], "id": "first", "config": {"seconds": 0.5}})),
+        ("t", suspect),
+        ("third", segment(to=2, trial={**suspect["trial"], "id": "third"})),
+    ):
+        threads.append(threading.Thread(target=run, args=(message, beats[name])))
+        threads[-1].start()
+        until = time.monotonic() + 20
+        while not (beats[name] and (trainers.room.inside or trainers.room._waiting)):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        time.sleep(0.2)
+    for thread in threads:
+        thread.join()
+    epochs = {name: dict(reversed(all)) for name, all in beats.items()}
+    # It has waited for the first, with heartbeats, and the third for its first epoch.
+    assert epochs["t"][1] > epochs["first"][4]
+    assert len([epoch for epoch, _ in beats["t"] if epoch == 0]) >= 2
+    assert epochs["third"][1] > epochs["t"][1]
+    assert (note("first"), note("t"), note("third")) == (True, False, False)

@@ -22,6 +22,8 @@ for await (const line of createInterface({ input: process.stdin })) {
       if (mode === 'skip') console.log(`{"epoch":${epoch + 1},"loss":1}`);
       if (mode === 'missing') console.log(`{"epoch":${epoch},"accuracy":1}`);
       if (mode === 'error') console.log('{"error":"no data"}');
+      if (mode === 'oom') console.log('{"error":"CUDA out of memory","kind":"oom"}');
+      if (mode === 'killed') process.kill(process.pid, 'SIGKILL');
       if (mode === 'crash') {
         console.error('Traceback: boom');
         process.exit(3);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,8 @@ import { ActivityCancellationDetails, ApplicationFailure, CancelledFailure } fro
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createTrainActivities, type TrainActivities } from '../../activities/train.js';
-import { removeCheckpoints } from '../../trainers/checkpoints.js';
+import type { ClaimNote } from '../../trainers/attempts.js';
+import { claimTrial, removeCheckpoints } from '../../trainers/checkpoints.js';
 import { readEpochs } from '../../trainers/epoch-log.js';
 import { releaseCheckpoint } from '../../trainers/held.js';
 import type { Config, Trainer } from '../../core/study.js';
@@ -118,6 +119,92 @@ describe('trainSegment', function () {
     assert.equal((await run(input({ at: 3 }))).outcome, 'completed');
   });
 
+  it('says of which kind a failure is, and what was trained before', async () => {
+    const kindOf = async (request: TrainSegmentInput): Promise<unknown> => {
+      const error: unknown = await run(request).catch((reason: unknown) => reason);
+      assert.ok(error instanceof ApplicationFailure && error.type === 'TrialFailed', String(error));
+      return error.details;
+    };
+    let reset = 0;
+    const broken = (mode: string, more: Partial<Segment> = {}) => input({ mode, at: 3 }, { reset: ++reset, ...more });
+    assert.deepEqual(await kindOf(broken('crash')), [[1, 3], null, { kind: 'crash' }]);
+    // A signal alone does not say that memory was short.
+    assert.deepEqual(await kindOf(broken('killed')), [[1, 3], null, { kind: 'crash' }]);
+    assert.deepEqual(await kindOf(broken('error')), [[1, 3], null, { kind: 'error' }]);
+    assert.deepEqual(await kindOf(broken('oom')), [[1, 3], null, { kind: 'oom' }]);
+    assert.deepEqual(await kindOf(broken('skip')), [[1, 3], null, { kind: 'error' }]);
+    const training = { maxLosses: 3, epochTimeoutSeconds: 1, graceSeconds: 1 };
+    assert.deepEqual(await kindOf(broken('hang', { training })), [[1, 3], null, { kind: 'timeout' }]);
+    const source = { trial: 'donor', epoch: 2 };
+    assert.deepEqual(await kindOf(broken('', { from: 2, source })), [[], null, { kind: 'error' }]);
+  });
+
+  it('counts what crashes in its first epoch in a process that is kept', async () => {
+    const journal = path.join(stateDir, 'journal');
+    assert.equal((await run(input({ journal }))).outcome, 'completed');
+    await fails(input({ journal, mode: 'crash', at: 4 }, { from: 3, to: 5 }), /exit code 3 after epoch 3/);
+    const lines = readFileSync(journal, 'utf8').trim().split('\n');
+    assert.equal(lines.length, 2, lines.join());
+    // The same process was asked both times.
+    assert.equal(new Set(lines.map((line) => line.split(' ')[0])).size, 1);
+    // One that has said nothing at all has failed too.
+    const silent = (to: number): Trainer => {
+      const script = `read x; echo '{"epoch":1,"loss":1}'; echo '{"ready":true}'; read y; echo ${to} >> ${stateDir}/silent; exit 3`;
+      return { type: 'command', command: ['/bin/sh', '-c', script], cwd: stateDir, env: {} };
+    };
+    const other = { trainer: silent(1), reset: 7 };
+    assert.equal((await run(input({}, { ...other, to: 1 }))).outcome, 'completed');
+    await fails(input({}, { ...other, from: 1, to: 2 }), /exit code 3 after epoch/);
+    assert.equal(readFileSync(path.join(stateDir, 'silent'), 'utf8'), '1\n');
+  });
+
+  it('replaces a process that has ended since, and counts nothing', async () => {
+    const journal = path.join(stateDir, 'journal');
+    assert.equal((await run(input({ journal }))).outcome, 'completed');
+    const pid = Number(readFileSync(journal, 'utf8').split(' ')[0]);
+    process.kill(pid, 'SIGKILL');
+    assert.deepEqual(await run(input({ journal }, { from: 3, to: 5 })), { outcome: 'completed', values: [10, 15] });
+    assert.equal(readFileSync(journal, 'utf8').trim().split('\n').length, 2);
+  });
+
+  it('tries a trial alone that has lost its worker twice beside others', async () => {
+    const journal = path.join(stateDir, 'journal');
+    const scope = { stateDir, study: 's', identity: { id: 'one', incarnation: 0 }, metric: 'loss', from: 0 };
+    const suspect = input({ journal, pause: 300 });
+    for (let lost = 0; lost < 2; lost++) await claimTrial({ ...scope, trial: suspect.trial }, 3, false);
+    const other = (id: string, to: number) => input({ pause: 300 }, { to, trial: { ...suspect.trial, id } });
+    const noteOf = (id: string) => {
+      const folder = path.join(stateDir, 'studies/s/checkpoints', id);
+      const last = readdirSync(folder).sort().at(-1) as string;
+      return JSON.parse(readFileSync(path.join(folder, last, 'claim.json'), 'utf8')) as ClaimNote;
+    };
+    const begun = Date.now();
+    const first = run(other('first', 4));
+    await sleep(300);
+    const alone = quiet();
+    const beats: TrainHeartbeat[] = [];
+    alone.on('heartbeat', (beat: TrainHeartbeat) => beats.push(beat));
+    const tried = run(suspect, alone);
+    const third = run(other('third', 3));
+    await first;
+    // It has waited, and its heartbeats went on.
+    const waited = Date.now() - begun;
+    assert.ok(waited > 1000 && beats.length > 0, `${waited} ms, ${beats.length} beats`);
+    assert.equal(noteOf('first').alone, true);
+    await tried;
+    await third;
+    const begins = readFileSync(path.join(stateDir, 'studies/s/epochs/third.jsonl'), 'utf8');
+    assert.equal(begins.split('\n').length, 4);
+    const at = (id: string) => statSync(path.join(stateDir, 'studies/s/checkpoints', id)).birthtimeMs;
+    const [second] = readEpochs(path.join(stateDir, 'studies/s'), 't');
+    assert.ok(second, 'it has an epoch');
+    // Nobody began before it had its first epoch: 300 ms after it was asked.
+    const asked = statSync(path.join(stateDir, 'studies/s/checkpoints/t/a3-7692c3ad3540.0')).birthtimeMs;
+    assert.ok(at('third') - asked > 250, `${at('third') - asked} ms`);
+    // From then on they trained beside each other.
+    assert.deepEqual([noteOf('t').alone, noteOf('third').alone], [false, false]);
+  });
+
   it('answers with the further metrics that a study names', async () => {
     const named = { schemaVersion: 4, shift: 0, metrics: ['latency'] } as const;
     const asked = (config: Config, more: object = {}) => ({ ...input(config), ...named, ...more }) as TrainSegmentInput;
@@ -138,7 +225,7 @@ describe('trainSegment', function () {
     await fails(asked({ more: '"latency":"12"' }), /"latency" must be a number/);
     const crashing = asked({ more: '"latency":7', mode: 'crash', at: 3 });
     await assert.rejects(run(crashing), ({ details }: ApplicationFailure) => {
-      assert.deepEqual(details, [[1, 3], { latency: [7, 7] }]);
+      assert.deepEqual(details, [[1, 3], { latency: [7, 7] }, { kind: 'crash' }]);
       return true;
     });
   });
@@ -267,6 +354,12 @@ describe('trainSegment', function () {
     assert.deepEqual(diverged, { outcome: 'diverged', values: [3], nonFinite: 'nan' });
     await fails(input({ row: 0 }, { trainer, to: 4 }), /has 3 epochs, asked for epoch 4/);
     await fails(input({ row: 2 }, { trainer }), /no row 2/);
+    const nowhere = path.join(stateDir, 'nowhere.csv');
+    await fails(input({ row: 0 }, { trainer: { ...trainer, file: nowhere } }), /nowhere\.csv is not there, on /);
+    await fails(
+      input({ row: 0 }, { trainer: { ...trainer, columns: 'lss_' } }),
+      /no columns "lss_<epoch>": it has "lr"/
+    );
     assert.deepEqual(readdirSync(stateDir), ['curves.csv', 'key']);
   });
 

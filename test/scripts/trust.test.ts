@@ -5,6 +5,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { cli, Cluster, ended, runCommand, type Printed } from '../harness.js';
 
+interface Status {
+  readonly phase?: string;
+  readonly cause?: string;
+}
+
 describe('trust', function () {
   this.timeout(120_000);
   const cluster = new Cluster();
@@ -60,13 +65,18 @@ for line in sys.stdin:
   it('on a cluster the operator of a worker allows, and what is refused names the flag that would', async () => {
     const file = study('cluster', { command: ['python3', 'other.py'] });
     const worker = await cluster.workerOf(cli, address, ['orchestrate', 'train']);
-    const refused = await run(['start', file, '--wait'], address);
+    const refused = await run(['start', file], address);
     assert.doesNotMatch(refused.out + refused.err, /may run/);
-    const trials = await run(['trials', 'cluster', '--json']);
-    assert.match(trials.out + refused.out + refused.err, /everband worker --allow/);
+    const paused = async () => JSON.parse((await run(['status', 'cluster', '--json'], address)).out || '{}') as Status;
+    let status = await paused();
+    while (status.phase !== 'paused') status = await paused();
+    assert.match(status.cause ?? '', /has not allowed the trainer `python3 other\.py`\. Fix: `everband worker --allow/);
     await ended(worker);
+    // Nothing of it has counted as a failure.
     const allowing = await cluster.workerOf(cli, address, ['orchestrate', 'train'], '--allow', file);
-    const fine = await run(['start', file, '--name', 'cluster-2', '--wait'], address);
+    const resumed = await run(['resume', 'cluster'], address);
+    assert.equal(resumed.code, 0, resumed.err);
+    const fine = await run(['watch', 'cluster'], address);
     assert.equal(fine.code, 0, fine.err);
     await ended(allowing);
   });

@@ -83,6 +83,24 @@ const wrong: [what: string, yaml: string, path: string, rule: RegExp, suggestion
   ['a negative time', 'training: {graceSeconds: -1}', 'training.graceSeconds', /seconds, or a duration/],
   ['a list for a time', 'training: {parkSeconds: []}', 'training.parkSeconds', /seconds, or a duration/],
   [
+    'a kind of failure that is none',
+    'training: {retry: {ooom: {}}}',
+    'training.retry.ooom',
+    /no such key; the keys are oom, timeout, crash, error$/,
+    'oom',
+  ],
+  [
+    'a misspelt key of a rule',
+    'training: {retry: {oom: {que: big}}}',
+    'training.retry.oom.que',
+    /no such key; the keys are attempts, backoffSeconds, queue$/,
+    'queue',
+  ],
+  ['no attempt', 'training: {retry: {crash: {attempts: 0}}}', 'training.retry.crash.attempts', /1 or more$/],
+  ['a queue without a name', 'training: {retry: {oom: {queue: ""}}}', 'training.retry.oom.queue', /name a task queue/],
+  ['a word for a rule', 'training: {retry: {oom: big}}', 'training.retry.oom', /must be a mapping$/],
+  ['rules outside of training', 'retry: {oom: {queue: big}}', 'retry', /there is no such key/, 'training.retry'],
+  [
     'no trials for ASHA',
     'scheduler: {type: asha, R: 9}',
     'scheduler.trials',
@@ -204,6 +222,7 @@ describe('problems of a study file', () => {
     paths.push('scheduler.eta', 'scheduler.brackets', 'scheduler.order', 'scheduler.iterations', 'pruner');
     paths.push('trainer', 'trainer.command', 'trainer.cwd', 'trainer.env', 'parallelism', 'training', 'limits');
     paths.push('training.parkSeconds', 'training.attempts', 'limits.epochs', 'limits.target', 'limits.deadlineSeconds');
+    paths.push('training.retry', 'training.retry.oom', 'training.retry.oom.queue', 'training.retry.oom.attempts');
     paths.push('tryFirst', 'budgetUnit', 'schemaVersion', 'pruner.predictor', 'pruner.fallback');
     const files = paths.flatMap((at) =>
       junk.map((value) => {
@@ -211,7 +230,7 @@ describe('problems of a study file', () => {
           ...base,
           pruner: { type: 'swift' },
           limits: {},
-          training: {},
+          training: { retry: { oom: {} } },
           objective: {},
         });
         const keys = at.split('.');

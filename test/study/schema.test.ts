@@ -226,6 +226,13 @@ describe('study schema', () => {
     }
   });
 
+  it('takes rules for kinds of failures, and leaves out what none is given for', () => {
+    const retry = { oom: { queue: 'big-gpu', attempts: 2 }, timeout: { backoffSeconds: '1m' }, crash: {} };
+    const rules = { oom: { queue: 'big-gpu', attempts: 2 }, timeout: { backoffSeconds: 60 }, crash: {} };
+    assert.deepEqual(good({ ...small(), training: { retry } }).training.retry, rules);
+    assert.ok(!('retry' in good(small()).training));
+  });
+
   it('reports every problem at once, each with its path', () => {
     const problems = bad({
       name: 'no spaces please',

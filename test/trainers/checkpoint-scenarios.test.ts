@@ -9,7 +9,7 @@ import type { EpochNumbers } from '../../core/curve.js';
 import { claimTrial, removeCheckpoints, TooManyLossesError, type TrialClaim } from '../../trainers/checkpoints.js';
 import { CheckpointError, holdCheckpoint } from '../../trainers/held.js';
 import { enterStudy, FencedError, studyFolder } from '../../trainers/identity.js';
-import { readKnown, type CheckpointScope, type KnownCurve } from '../../trainers/line.js';
+import { readKnown, triesAlone, type CheckpointScope, type KnownCurve } from '../../trainers/line.js';
 import type { SegmentSource, StudyIdentity } from '../../workflows/messages.js';
 
 interface Asked {
@@ -25,7 +25,14 @@ interface Asked {
 
 type Step = { readonly fails?: keyof typeof failures } & (
   | { readonly enter: StudyIdentity; readonly at: number }
-  | (Asked & { readonly claim: string; readonly maxLosses?: number; readonly is?: KnownCurve & { folder: string } })
+  | (Asked & {
+      readonly claim: string;
+      readonly maxLosses?: number;
+      readonly alone?: boolean;
+      readonly is?: KnownCurve & { folder: string };
+    })
+  | { readonly share: string }
+  | (Asked & { readonly triesAlone: boolean })
   | (EpochNumbers & { epoch: number; of: string; checkpoint: string | null; text?: string; written?: boolean })
   | { readonly diverge: 'nan' | 'inf' | '-inf'; readonly of: string }
   | { readonly release: string }
@@ -88,13 +95,17 @@ async function take(step: Step, stateDir: string, claims: Map<string, TrialClaim
   if ('enter' in step) {
     await enterStudy(folder, step.enter, step.at);
   } else if ('claim' in step) {
-    const claim = await claimTrial(scopeOf(step), step.maxLosses ?? 10);
+    const claim = await claimTrial(scopeOf(step), step.maxLosses ?? 10, step.alone);
     claims.set(step.claim, claim);
     if (!step.is) return;
     const start = claim.start && { ...claim.start, path: path.relative(root, claim.start.path) };
     const name = attemptName(claim.claim, step.identity);
     assert.deepEqual({ folder: name, start, ...claim.known }, step.is);
     assert.equal(claim.filesFolder, path.join(root, name, 'files'));
+  } else if ('share' in step) {
+    await claimOf(step.share).share();
+  } else if ('triesAlone' in step) {
+    assert.equal(triesAlone(scopeOf(step)), step.triesAlone);
   } else if ('epoch' in step) {
     const { epoch, value, metrics, checkpoint, text = 'state', written = true } = step;
     const claim = claimOf(step.of);

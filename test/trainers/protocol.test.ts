@@ -60,7 +60,19 @@ describe('line protocol', () => {
 
   it('allows a metric called error', () => {
     assert.equal(parseLine('{"epoch":1,"error":0.25}', 'error').type, 'epoch');
-    assert.deepEqual(parseLine('{"error":"no data"}', 'error'), { type: 'error', message: 'no data' });
+    const error = { type: 'error', message: 'no data', kind: 'error' };
+    assert.deepEqual(parseLine('{"error":"no data"}', 'error'), error);
+  });
+
+  it('takes the kind of an error, and what is none as an error', () => {
+    for (const kind of ['oom', 'timeout', 'crash', 'error']) {
+      const line = JSON.stringify({ error: 'no data', kind });
+      assert.deepEqual(parseLine(line, 'loss'), { type: 'error', message: 'no data', kind });
+    }
+    for (const kind of ['OOM', 3, null, '__proto__']) {
+      const line = JSON.stringify({ error: 'no data', kind });
+      assert.deepEqual(parseLine(line, 'loss'), { type: 'error', message: 'no data', kind: 'error' });
+    }
   });
 
   it('writes what it reads', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { readTable } from '../../trainers/replay.js';
@@ -49,6 +50,23 @@ describe('replay table', () => {
     refused('loss_5,loss_6\n1,2\n', 'start at 5, and must at 0 or 1');
     refused('lr,loss_1\n1,2\n1,2,3\n', 'is no CSV: Invalid Record Length');
     refused('lr,loss_1\n"1,2\n', 'is no CSV: Quote Not Closed');
-    refused('lr,acc_1\n1,2\n', 'has no columns "loss_<epoch>"');
+    refused('lr,acc_1\n1,2\n', 'has no columns "loss_<epoch>": it has "lr", "acc_1"');
+    refused('', 'has no columns "loss_<epoch>": it is empty');
+  });
+
+  it('opens nothing that is no regular file, and nothing that is too large', () => {
+    const refused = (name: string, rule: RegExp) => {
+      const trainer = { type: 'replay', file: path.join(folder, name), columns: 'loss_', secondsPerEpoch: 0 } as const;
+      assert.throws(() => readTable(trainer), rule);
+    };
+    refused('nowhere.csv', /nowhere\.csv is not there/);
+    mkdirSync(path.join(folder, 'folder.csv'));
+    refused('folder.csv', /folder\.csv is no regular file/);
+    // To read it would block until somebody writes, which nobody does.
+    execFileSync('mkfifo', [path.join(folder, 'fifo.csv')]);
+    refused('fifo.csv', /fifo\.csv is no regular file/);
+    writeFileSync(path.join(folder, 'large.csv'), '');
+    truncateSync(path.join(folder, 'large.csv'), 2 ** 28 + 1);
+    refused('large.csv', /large\.csv has 268435457 bytes, and recorded curves may have at most 268435456/);
   });
 });

@@ -30,7 +30,7 @@ describe('trainer command', () => {
     assert.ok(env['PYTHONPATH']?.startsWith('/mine'));
   });
 
-  it('gives a trainer what the study sets, what its operator passes on, and nothing that is the worker\'s own', () => {
+  it("gives a trainer what the study sets, what its operator passes on, and nothing that is the worker's own", () => {
     const before = { ...process.env };
     Object.assign(process.env, {
       ...{ TEMPORAL_API_KEY: 'tk', EVERBAND_KEY: 'k', AWS_SECRET_ACCESS_KEY: 's', WANDB_API_KEY: 'w', SLURM_JWT: 'j' },

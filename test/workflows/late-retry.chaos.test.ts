@@ -214,7 +214,8 @@ describe('a late retry', function () {
       'crowded',
       400,
       Array.from({ length: 18 }, (_, i) => x(i)),
-      [0, 1, 2]
+      // Not the first three: with none else the study would pause.
+      [0, 1, 3]
     );
     const one = studyOf({
       ...base,
@@ -238,7 +239,7 @@ describe('a late retry', function () {
     await until('the round has closed', () => existsSync(path.join(folderOf(one), 'record', 'b2-r0.json')));
     writeFileSync(flagOf(one.name), '');
     const handle = (await cluster.client()).workflow.getHandle(workflowIds.study(one.name));
-    const lates = ['b2-t000', 'b2-t001', 'b2-t002'];
+    const lates = ['b2-t000', 'b2-t001', 'b2-t003'];
     for (const trial of lates) {
       await handle.executeUpdate(updateNames.retryLate, { args: [{ trial, reset: false, queue: null }] });
     }

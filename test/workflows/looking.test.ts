@@ -83,7 +83,11 @@ describe('what a study shows while it runs', function () {
     const paused = await cluster.everband('pause', 'looking');
     assert.match(paused.err, /^study looking takes no more orders: it has ended\. Fix: /);
     const client = await cluster.client();
-    const raw = { workflowId: workflowIds.study('raw'), taskQueue: taskQueues.orchestrate, args: [{ study: { name: 'raw' } }] };
+    const raw = {
+      workflowId: workflowIds.study('raw'),
+      taskQueue: taskQueues.orchestrate,
+      args: [{ study: { name: 'raw' } }],
+    };
     const handle = await client.workflow.start(workflowTypes.study, raw);
     await assert.rejects(handle.result());
     const status = await cluster.everband('status', 'raw');

@@ -74,7 +74,7 @@ describe('a Python worker on the temporalio package', function () {
     const x = Number(config['x']);
     const values: number[] = [];
     if (config['hangs'] === 'always' || config['hangs'] === 'deaf') {
-      return { outcome: 'failed', values, reason: 'hung: no epoch within 3 s after epoch 1' };
+      return { outcome: 'failed', values: [x + 1], reason: 'timeout: hung: no epoch within 3 s after epoch 1' };
     }
     for (let epoch = from + 1; epoch <= to; epoch++) {
       if (x > 0.8 && epoch >= 3) return { outcome: 'diverged', values, nonFinite: 'nan' };
