@@ -6,6 +6,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { constants, existsSync, lstatSync } from 'node:fs';
 import { copyFile, link, mkdir, open, readdir, rename, rmdir, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { PlaceError } from '../trust/places.js';
 
 /** One file of a checkpoint; `path` is relative to the attempt's `files` folder. */
 export interface FileDigest {
@@ -190,7 +191,7 @@ async function openFolder(folder: string): Promise<FileHandle> {
 
 function partsOf(root: string, name: string): string[] {
   const parts = name.split(path.sep).filter((part) => part !== '' && part !== '.');
-  if (path.isAbsolute(name) || parts.includes('..')) throw new Error(`"${name}" is not inside ${root}`);
+  if (path.isAbsolute(name) || parts.includes('..')) throw new PlaceError(`"${name}" is not inside ${root}`);
   return parts;
 }
 

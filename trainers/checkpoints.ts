@@ -22,7 +22,7 @@ import {
   type ClaimNote,
   type SavedCheckpoint,
 } from './attempts.js';
-import { placeName, within } from '../trust/places.js';
+import { placeName, requirePlaceName, within } from '../trust/places.js';
 import { copyFiles, describeFiles, linkOnTheWay, removeWithin, type FileDigest } from './checkpoint-files.js';
 import { appendEpochs, epochFile, formatEpochLine } from './epoch-log.js';
 import { CheckpointError, findCheckpoint } from './held.js';
@@ -45,6 +45,7 @@ export class TooManyLossesError extends Error {
 
 /** Forgets everything about these trials, except checkpoints that are held for others. */
 export async function removeCheckpoints(stateDir: string, study: string, trialIds: readonly string[]): Promise<void> {
+  for (const id of trialIds) requirePlaceName(id);
   for (const id of trialIds) await removeWithin(studyFolder(stateDir, study), path.join('checkpoints', id));
 }
 

@@ -10,6 +10,12 @@ export class PlaceError extends Error {
 /** Names that become those of files and folders. */
 export const placeName = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$/;
 
+/** @throws {PlaceError} */
+export function requirePlaceName(name: unknown): void {
+  if (typeof name === 'string' && placeName.test(name)) return;
+  throw new PlaceError(`${JSON.stringify(name)} cannot be the name of a file or folder`);
+}
+
 /**
  * The place `names` below `root`, which may itself be a symbolic link.
  * @throws {PlaceError} for a name that is none, and where one of the folders is a link
@@ -17,9 +23,7 @@ export const placeName = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$/;
 export function within(root: string, ...names: readonly string[]): string {
   let place = root;
   for (const name of names) {
-    if (typeof name !== 'string' || !placeName.test(name)) {
-      throw new PlaceError(`${JSON.stringify(name)} cannot be the name of a file or folder`);
-    }
+    requirePlaceName(name);
     place = path.join(place, name);
     if (lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink()) {
       throw new PlaceError(

@@ -18,7 +18,8 @@ import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { ServerInfo } from '../../cluster/server.js';
 import type { CommandTrainer, Study } from '../../core/study.js';
-import { taskQueues, workflowIds, workflowTypes } from '../../workflows/messages.js';
+import type { StudyResult } from '../../core/record.js';
+import { queryNames, taskQueues, workflowIds, workflowTypes, type StudyStatus } from '../../workflows/messages.js';
 import { Cluster, ended, quietRuntime, sleep, studyOf } from '../harness.js';
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -276,6 +277,7 @@ describe('roads to the workers', function () {
         ['recordStudy', study, identity, 'finished', {}],
         ['noteRun', 'theirs', identity, { started: 0, control: {} }],
         ['noteFailed', 'theirs', identity, {}],
+        ['anyEpoch', 'theirs', identity],
         ['recoverStudy', 'theirs', 'v1.a.b.c'],
         ['restoreRecord', theirs, identity, { 'x.json': 'y' }],
         ['prepareLate', 'theirs', null, { trial: 't', reset: false, queue: null }, false],
@@ -367,17 +369,16 @@ describe('roads to the workers', function () {
         args: [cluster.sealed(study)],
       },
     });
-    await handle.result().catch(() => undefined);
+    const status = () => handle.query<StudyStatus>(queryNames.status);
+    while ((await status()).phase !== 'paused') await sleep(100);
     nothingRan(canary);
     const { command } = study.trainer as CommandTrainer;
-    const reasons = cluster.record(study).trials.map(({ reason }) => reason ?? '');
-    for (const reason of reasons) {
-      assert.match(
-        reason,
-        /has not allowed the trainer `.*evil-\d+\.mjs`\. Fix: `everband worker --allow <study file>`/
-      );
-      assert.ok(reason.includes(command[1] as string));
-    }
+    const { cause = '' } = await status();
+    assert.match(cause, /has not allowed the trainer `.*evil-\d+\.mjs`\. Fix: `everband worker --allow <study file>`/);
+    assert.ok(cause.includes(command[1] as string));
+    await handle.executeUpdate('stop');
+    const result = (await handle.result()) as StudyResult;
+    assert.deepEqual([result.ended, result.fates.failed ?? 0], ['stopped', 0]);
   });
 });
 
