@@ -113,7 +113,7 @@ export function readAttempts(root: string, identity: StudyIdentity): Attempt[] {
   let before: Attempt['note'] = { resume: 0, reset: null };
   return readFolders(root, identity).map((folder) => {
     // One that ended before it wrote its note must not bring back what a reset forgot.
-    const note = (before = readJson<ClaimNote>(path.join(folder.path, 'claim.json')) ?? before);
+    const note = (before = readNote(path.join(folder.path, 'claim.json')) ?? before);
     const manifest = readManifest(path.join(folder.path, 'manifest.jsonl'));
     const ours = manifest?.identity.id === identity.id;
     const released = existsSync(path.join(folder.path, 'released'));
@@ -156,9 +156,12 @@ function readManifest(file: string): Manifest | null {
   }
 }
 
-function readJson<T>(file: string): T | null {
+/** Null for one that is not there, or is none. */
+function readNote(file: string): ClaimNote | null {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as T;
+    const note = JSON.parse(readFileSync(file, 'utf8')) as Partial<ClaimNote> | null;
+    const sound = Number.isSafeInteger(note?.resume) && (note?.reset === null || Number.isFinite(note?.reset));
+    return sound ? (note as ClaimNote) : null;
   } catch {
     return null;
   }

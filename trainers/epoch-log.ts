@@ -116,9 +116,17 @@ export function readEpochs(folder: string, trial: string): EpochLine[] {
 }
 
 function parseEpochLine(line: string): EpochLine | null {
+  let read: Partial<EpochLine> | null;
   try {
-    return JSON.parse(line) as EpochLine;
+    read = JSON.parse(line) as Partial<EpochLine> | null;
   } catch {
     return null;
   }
+  // A disk that has changed a byte may have left JSON that is no epoch.
+  const sound =
+    Number.isSafeInteger(read?.epoch) &&
+    typeof read?.identity?.id === 'string' &&
+    typeof read.values === 'object' &&
+    read.values !== null;
+  return sound ? (read as EpochLine) : null;
 }

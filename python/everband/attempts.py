@@ -76,7 +76,7 @@ def read_attempts(root: Path, identity: Identity) -> list[Attempt]:
     attempts = []
     for folder in read_folders(root, identity):
         # One that ended before it wrote its note must not bring back what a reset forgot.
-        note = read_json(folder.path / "claim.json") or note
+        note = _read_note(folder.path / "claim.json") or note
         manifest = _read_manifest(folder.path / "manifest.jsonl")
         if manifest and manifest["identity"]["id"] != identity["id"]:
             manifest = None
@@ -101,6 +101,15 @@ def config_hash_of(config: Any, seed: int, metric: str, metrics: Sequence[str] =
 def base_of(source: Optional[Mapping[str, Any]]) -> int:
     """The epoch before the first of a manifest's values."""
     return source["from"] if source else 0
+
+
+def _read_note(path: Path) -> Optional[dict[str, Any]]:
+    """None for one that is not there, or is none."""
+    note = read_json(path)
+    if not isinstance(note, dict) or isinstance(note.get("resume"), bool) or not isinstance(note.get("resume"), int):
+        return None
+    reset = note.get("reset", "")
+    return note if reset is None or isinstance(reset, (int, float)) else None
 
 
 def _read_manifest(path: Path) -> Optional[dict[str, Any]]:
