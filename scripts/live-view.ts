@@ -81,7 +81,8 @@ export async function watchStudy(
       for (const line of [...events(name, seen, live), ...troubles]) {
         if (told.has(line.key)) continue;
         told.add(line.key);
-        write(`${oneLine(line.text)}\n`);
+        // A cause is shown whole, in the lines that it has.
+        write(`${troubles.includes(line) ? harmlessInColour(line.text) : oneLine(line.text)}\n`);
       }
       // Said once per outage, not once for ever.
       for (const key of told)

@@ -54,7 +54,7 @@ const free: Control = { paused: false, stopped: false, parallelism: 1 };
 export async function everbandLate(input: LateInput): Promise<LateRetry> {
   return begun(input, ['study', 'request'], (whole: LateInput) => {
     const { start } = whole;
-    if (start) lateDetails(start, { ...start, rungs: [...start.rungs] }, start.identity.seal);
+    if (start) lateDetails(start, { ...start, rungs: [...start.rungs] }, null);
     return new LateRun(whole);
   }).run();
 }
