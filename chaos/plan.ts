@@ -4,7 +4,7 @@ import { faults, type Kind } from './faults/index.js';
 import type { Drawn } from './faults/fault.js';
 import { asksElsewhere, drawStudy, oneOf, type StudyPlan } from './studies.js';
 
-export interface PlannedFault {
+interface PlannedFault {
   /** Its number in the round, which stays when others are left out. */
   readonly number: number;
   readonly kind: Kind;

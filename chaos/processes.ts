@@ -9,7 +9,7 @@ export interface Found {
 }
 
 /** Every process that has not ended. */
-export function processes(): Found[] {
+function processes(): Found[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => found(Number(name)) ?? []);

@@ -39,6 +39,7 @@ const beginnings = ['const { identity, started } = this;', 'all = await local.ru
 /** Whom a fault hits: a worker by its role, a trainer process, or the server. */
 export const roles = ['orchestrator', 'predictor', 'trainer', 'python', 'judge', 'process', 'server'] as const;
 export type Role = (typeof roles)[number];
+type WorkerRole = Exclude<Role, 'process' | 'server'>;
 
 /** A study of the round as it stands. */
 export interface ChaosStudy {
@@ -119,8 +120,8 @@ export class Stage {
     process.env['EVERBAND_HOME'] = this.home;
     await this.startServer();
     const { studies, orchestrators } = this.plan;
-    const has = (role: Role) => this.python !== null || (role !== 'python' && role !== 'judge');
-    const wanted: [Role, number][] = [
+    const has = (role: WorkerRole) => this.python !== null || (role !== 'python' && role !== 'judge');
+    const wanted: [WorkerRole, number][] = [
       ['orchestrator', orchestrators],
       ['predictor', 1],
       ['trainer', 2],
@@ -386,7 +387,7 @@ export class Stage {
     return env;
   }
 
-  private worker(role: Role, index: number): ChaosWorker {
+  private worker(role: WorkerRole, index: number): ChaosWorker {
     const label = `${role} ${index}`;
     const clock = path.join(this.folder, `clock-${role}-${index}`);
     const files = this.trainers;
@@ -406,7 +407,7 @@ export class Stage {
           return [python, path.join(files, 'worker.py'), queues.python, String(slots)];
         case 'judge':
           return [python, path.join(files, 'predictor.py'), queues.predictor, this.orders];
-        default:
+        case 'trainer':
           return [process.execPath, ...everband('train', '--slots', String(slots))];
       }
     };

@@ -11,8 +11,8 @@ import { readTable, replayed } from '../trainers/replay.js';
 import { parseStudy } from '../study/parse.js';
 import { diverges, nextLoss, type ChaosConfig } from './trainers/loss.mjs';
 
-export const trainerKinds = ['module', 'typescript', 'command', 'python', 'python-worker', 'replay'] as const;
-export type TrainerKind = (typeof trainerKinds)[number];
+const trainerKinds = ['module', 'typescript', 'command', 'python', 'python-worker', 'replay'] as const;
+type TrainerKind = (typeof trainerKinds)[number];
 
 /** Most epochs of a curve: that of the generated table. */
 const longest = 9;

@@ -14,7 +14,7 @@ export type Drawn = Readonly<Record<string, number | string | boolean>>;
  * - `audit`: the record passes the audit, which tells its events again, and every curve is its trainer's.
  * - `named`: what cannot be taken up is refused by name, and nothing is made up.
  */
-export type Oracle = 'same' | 'intact' | 'audit' | 'named';
+type Oracle = 'same' | 'intact' | 'audit' | 'named';
 
 export interface Fault {
   /** One line for tables. */

@@ -19,7 +19,7 @@ export const operators: Fault = {
     const { name } = study.plan;
     stage.note(`an operator's ${String(act)} of ${name}`);
     // Whoever is told to stop saves first, unless it is killed at that moment, which counts by itself.
-    switch (act) {
+    switch (act as (typeof acts)[number]) {
       case 'pause': {
         await stage.everband(['pause', name]);
         await sleep(Number(seconds) * 1000);
@@ -40,7 +40,7 @@ export const operators: Fault = {
         await stage.everband(['drop', name, parked]);
         return true;
       }
-      default:
+      case 'stop':
         study.loosened.add('an operator stopped it');
         await stage.everband(['stop', name]);
         return true;

@@ -1,5 +1,6 @@
 // Preloaded into a process: its clock is off by as many milliseconds as a file says, which may change at any time.
 import { readFileSync } from 'node:fs';
+import { setInterval } from 'node:timers';
 
 const file = process.env.EVERBAND_CHAOS_CLOCK;
 if (file) {
