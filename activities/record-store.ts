@@ -4,7 +4,7 @@
  * SHA-256 digest of the rest. Writing again what is there changes nothing.
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { assembleRecord } from '../core/assemble.js';
 import { foldRounds, oneByOne, type KeptGroup, type Material } from '../core/engine/material.js';
@@ -14,7 +14,7 @@ import type { EnteredRound } from '../core/recover.js';
 import { canonicalJson, digestOf, type StudyRecord } from '../core/record.js';
 import { planOf, type Study } from '../core/study.js';
 import type { Trial } from '../core/trial.js';
-import { writeWhole } from '../trainers/checkpoint-files.js';
+import { removeBegun, writeWhole } from '../trainers/checkpoint-files.js';
 import { studyFolder } from '../trainers/identity.js';
 import type { RecordPart } from '../workflows/messages.js';
 import { isDigestBlock, type Digests } from '../workflows/digests.js';
@@ -151,6 +151,20 @@ export async function writeResult(stateDir: string, study: Study, ended: Ended):
   const record = assembleRecord(study, readMaterial(stateDir, study, ended), ended);
   await write(recordFolder(stateDir, study.name), 'record.json', canonicalJson(record));
   return record;
+}
+
+/** Removes what writers left behind that were killed; once the study is closed, nobody but late retries writes any more. */
+export async function removeHalfWritten(stateDir: string, study: string): Promise<void> {
+  const root = studyFolder(stateDir, study);
+  const checkpoints = path.join(root, 'checkpoints');
+  const trials = await readdir(checkpoints).catch(() => []);
+  const attempts = await Promise.all(
+    trials.map(async (trial) => {
+      const names = await readdir(path.join(checkpoints, trial)).catch(() => []);
+      return names.map((name) => path.join(checkpoints, trial, name));
+    })
+  );
+  await removeBegun([root, recordFolder(stateDir, study), path.join(root, 'failed'), ...attempts.flat()]);
 }
 
 /** The canonical record; while the study runs, of what has closed so far. Null when there is none. */

@@ -31,6 +31,7 @@ import {
   readStudy,
   readTrials,
   recordFile,
+  removeHalfWritten,
   writeFile,
   writeResult,
   writeStudy,
@@ -186,6 +187,7 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
         all.filter((id) => id !== best)
       );
       await releaseStudy(stateDir, study.name);
+      await removeHalfWritten(stateDir, study.name);
       return record.result;
     },
   };

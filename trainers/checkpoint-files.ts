@@ -1,8 +1,11 @@
 /** Files of checkpoints: described by size and digest, published by rename. */
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, lstat, mkdir, open, readdir, rename } from 'node:fs/promises';
+import { copyFile, link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+
+/** What the name of a file ends with that is not whole yet. */
+const begun = '.new';
 
 /** One file of a checkpoint; `path` is relative to the attempt's `files` folder. */
 export interface FileDigest {
@@ -94,16 +97,30 @@ async function tryLink(source: string, target: string): Promise<boolean> {
 /** Writes a file whole or not at all, and so that it survives a power cut. */
 export async function writeWhole(file: string, text: string): Promise<void> {
   // Two processes may write the same file at once: the last one has it, whole.
-  const temporary = `${file}.${randomUUID()}.new`;
-  const handle = await open(temporary, 'w');
+  const temporary = `${file}.${randomUUID()}${begun}`;
   try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    // A full disk is not to be filled with what did not fit.
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
   }
-  await rename(temporary, file);
   await syncFolder(path.dirname(file));
+}
+
+/** Removes what writers have left in these folders that were killed before their file was whole. */
+export async function removeBegun(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    const names = await readdir(folder).catch(() => []);
+    for (const name of names) if (name.endsWith(begun)) await rm(path.join(folder, name), { force: true });
+  }
 }
 
 async function syncFolder(folder: string): Promise<void> {
