@@ -9,7 +9,7 @@ import { drawRound, selected, type Selection } from './plan.js';
 import { tableOf } from './report.js';
 import { runRound } from './round.js';
 import { lineOf, search, textOf, type Failure } from './search.js';
-import { built } from './stage.js';
+import { built, endRounds } from './stage.js';
 
 interface Options {
   readonly minutes: number;
@@ -68,6 +68,12 @@ async function main(options: Options): Promise<number> {
     console.log('python/.venv is missing (npm run setup -- --python): trainers in Python are left out');
   const hear = (line: string) => void (options.verbose && console.log(line));
   const { seed, kind, studies, round } = options;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      console.error(`ended by ${signal}: what was started is ended, too`);
+      void endRounds().then(() => process.exit(signal === 'SIGINT' ? 130 : 143));
+    });
+  }
   if (round !== undefined) {
     const plan = drawRound(seed, round, kind, studies);
     const outcome = await runRound(
@@ -81,7 +87,7 @@ async function main(options: Options): Promise<number> {
     return outcome.problems.length === 0 ? 0 : 1;
   }
   const result = await search({ ...options, kinds: kind, python, say: (line) => console.log(line), hear });
-  console.log(`\n${tableOf(result.rounds)}`);
+  console.log(`\n${tableOf(result.rounds, kind)}`);
   if (options.json) writeFileSync(options.json, JSON.stringify({ seed, ...result }, null, 1));
   if (!result.failure) {
     console.log(`seed ${seed}: nothing was found`);

@@ -1,9 +1,9 @@
 /** The table of a run. */
-import { faults, kinds } from './faults/index.js';
+import { faults, type Kind } from './faults/index.js';
 import type { RoundOutcome } from './round.js';
 
 /** A row for each kind: studies, epochs and epochs trained again are those of the rounds in which it came. */
-export function tableOf(rounds: readonly RoundOutcome[]): string {
+export function tableOf(rounds: readonly RoundOutcome[], chosen: readonly Kind[]): string {
   const row = (name: string, oracle: string, own: readonly RoundOutcome[], times: number | string): string => {
     const studies = own.flatMap((round) => round.studies);
     const sum = (key: 'epochs' | 'again') => studies.reduce((total, one) => total + one[key], 0);
@@ -11,7 +11,7 @@ export function tableOf(rounds: readonly RoundOutcome[]): string {
     return `| ${[name, oracle, times, own.length, studies.length, compared, sum('epochs'), sum('again')].join(' | ')} |`;
   };
   const skipped = new Map(rounds.flatMap((round) => Object.entries(round.skipped)));
-  const rows = kinds.map((kind) => {
+  const rows = chosen.map((kind) => {
     const own = rounds.filter(({ injected }) => (injected[kind] ?? 0) > 0);
     const times = own.reduce((sum, { injected }) => sum + (injected[kind] ?? 0), 0);
     return row(kind, faults[kind].oracle, own, times === 0 && skipped.has(kind) ? 'skipped' : times);

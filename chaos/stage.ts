@@ -56,6 +56,19 @@ export interface ChaosStudy {
   work: Promise<unknown>;
 }
 
+/** Rounds that have begun and not ended. */
+const running = new Set<Stage>();
+
+/** Ends whatever rounds have started, at once, and removes their folders. */
+export async function endRounds(): Promise<void> {
+  await Promise.all(
+    [...running].map(async (stage) => {
+      await stage.end();
+      stage.clean(false);
+    })
+  );
+}
+
 export class Stage {
   readonly folder = mkdtempSync(path.join(os.tmpdir(), 'everband-chaos-'));
   readonly home = path.join(this.folder, 'home');
@@ -107,6 +120,7 @@ export class Stage {
 
   /** Starts server and workers, then the studies. */
   async begin(): Promise<void> {
+    running.add(this);
     for (const one of [this.home, this.journals, path.join(this.home, 'studies')]) mkdirSync(one, { recursive: true });
     cpSync(trainerFiles, this.trainers, { recursive: true });
     writeFileSync(path.join(this.trainers, 'package.json'), '{"type":"module"}');
@@ -377,6 +391,7 @@ export class Stage {
 
   /** Removes the folders; `keep` leaves them, as plain files, for whoever looks into a failure. */
   clean(keep: boolean): void {
+    running.delete(this);
     if (this.small) unmount(path.join(this.home, 'studies'), keep);
     if (!keep) rmSync(this.folder, { recursive: true, force: true });
   }
