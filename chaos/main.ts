@@ -1,15 +1,13 @@
 /** `npm run chaos`: looks for the next fault. docs/reliability.md says what it injects and what must hold. */
-import { existsSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
+import { prepare } from './environment.js';
 import { faults, kinds, type Kind } from './faults/index.js';
 import { drawRound, selected, type Selection } from './plan.js';
 import { tableOf } from './report.js';
 import { runRound } from './round.js';
 import { lineOf, search, textOf, type Failure } from './search.js';
-import { built, endRounds } from './stage.js';
+import { endRounds } from './stage.js';
 
 interface Options {
   readonly minutes: number;
@@ -58,12 +56,7 @@ const program = new Command()
   .addHelpText('after', `\nkinds:\n${kinds.map((kind) => `  ${kind.padEnd(16)}${faults[kind].says}`).join('\n')}`);
 
 async function main(options: Options): Promise<number> {
-  if (os.platform() !== 'linux') throw new Error('it looks at processes in /proc, which only Linux has');
-  if (!existsSync(built)) throw new Error(`${built} is missing. Fix: npm run build`);
-  // Whatever cluster is named outside: rounds start servers of their own.
-  for (const name of Object.keys(process.env)) if (name.startsWith('TEMPORAL_')) delete process.env[name];
-  process.env['TEMPORAL_CONFIG_FILE'] = path.join(os.tmpdir(), 'everband-no-temporal.toml');
-  const python = pythonPath();
+  const python = prepare();
   if (python === null)
     console.log('python/.venv is missing (npm run setup -- --python): trainers in Python are left out');
   const hear = (line: string) => void (options.verbose && console.log(line));
@@ -111,12 +104,6 @@ function tell({ outcome, again, of, shrunk }: Failure, options: Options): void {
     selection.studies ? ` --only-studies ${selection.studies.join(',')}` : '',
   ].join('');
   console.log(`again: npm run chaos -- --seed ${seed}${chosen} --studies ${options.studies} --round ${round}${part}`);
-}
-
-/** Python with the packages of the project's tests. */
-function pythonPath(): string | null {
-  const python = fileURLToPath(new URL('../python/.venv/bin/python', import.meta.url));
-  return existsSync(python) ? python : null;
 }
 
 main(program.parse().opts<Options>()).then(
