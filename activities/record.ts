@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Proposal, ProposalRequest } from '../core/engine/propose.js';
 import { predict } from '../core/predictors/predict.js';
-import { canonicalJson } from '../core/record.js';
+import { canonicalJson, digestOf } from '../core/record.js';
 import { enteredOf } from '../core/recover.js';
 import { createSampler, type Proposer } from '../core/sampler.js';
 import { samplerOf } from '../core/samplers/index.js';
@@ -26,6 +26,7 @@ import { readFailed, writeRunNote, type ServerPlace } from './run-note.js';
 import {
   hasClosed,
   damagedOf,
+  isSound,
   readProposal,
   readProposed,
   readStudy,
@@ -117,8 +118,11 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
       return parsed.study;
     },
 
-    async propose(study, identity, request) {
+    async propose(study, identity, request, written = {}) {
       requireCurrent(studyFolder(stateDir, study.name), identity);
+      for (const [name, text] of Object.entries(written)) {
+        if (!isSound(stateDir, study.name, name, digestOf(text))) await writeFile(stateDir, study.name, name, text);
+      }
       // What was proposed once stays, also where a sampler would draw otherwise by now.
       const known = readProposal(stateDir, study.name, request);
       if (known) return known;
