@@ -35,9 +35,13 @@ export async function writeStudy(stateDir: string, study: Study): Promise<void> 
   await write(recordFolder(stateDir, study.name), 'study.json', JSON.stringify(study));
 }
 
+/** Null where there is none, or none that can be read: the workflow of a study that runs writes it again at the end. */
 export function readStudy(stateDir: string, name: string): Study | null {
-  const file = path.join(recordFolder(stateDir, name), 'study.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Study) : null;
+  try {
+    return JSON.parse(readFileSync(path.join(recordFolder(stateDir, name), 'study.json'), 'utf8')) as Study;
+  } catch {
+    return null;
+  }
 }
 
 /** Names of the studies that have a record. */

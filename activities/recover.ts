@@ -22,6 +22,7 @@ import { fileNames } from '../workflows/file-names.js';
 import { failureTypes, workflowIds, type StudyIdentity } from '../workflows/messages.js';
 import { readLates } from './late-store.js';
 import {
+  listRecords,
   readClosed,
   readEntered,
   readProposed,
@@ -111,6 +112,9 @@ function remainsOf(
 ): { study: Study; identity: StudyIdentity; note: RunNote; remains: StudyRemains } {
   if (!folderName.test(name)) throw refused(`${JSON.stringify(name)} cannot be the name of a study`);
   const study = readStudy(stateDir, name);
+  if (!study && listRecords(stateDir).includes(name)) {
+    throw refused(`study.json in the record of study ${name} was cut or changed. Fix: put back a copy`);
+  }
   if (!study) throw refused(`there is no record of a study named ${name} in ${stateDir}`);
   if (existsSync(recordFile(stateDir, name))) throw refused(`study ${name} has ended: its record is complete`);
   const identity = readIdentity(studyFolder(stateDir, name));

@@ -171,6 +171,11 @@ describe('a study whose server has lost its database', function () {
     writeFileSync(file, kept.replace(/\d\.\d/, '7.7'));
     assert.match(await refusal(one), /b2-r0\.json .* was cut or changed/);
     writeFileSync(file, kept);
+    const itself = path.join(folderOf(one), 'record', 'study.json');
+    const whole = readFileSync(itself, 'utf8');
+    writeFileSync(itself, whole.slice(0, -9));
+    assert.match(await refusal(one), /study\.json in the record of study lost-more was cut or changed/);
+    writeFileSync(itself, whole);
     const { promoted } = cluster.record(one).brackets[0]?.rounds[0] ?? { promoted: [] };
     const lost = path.join(folderOf(one), 'checkpoints', promoted[0] as string);
     rmSync(lost, { recursive: true });
