@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Proxy } from '../../chaos/proxy.js';
 import { audit } from '../../core/audit.js';
 import { canonicalJson } from '../../core/record.js';
 import type { Study } from '../../core/study.js';
@@ -214,6 +215,26 @@ describe('a study whose server has lost its database', function () {
       assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, segmentOf)));
     } finally {
       await other.end();
+    }
+  });
+
+  it('is taken up where its server has another address than before', async () => {
+    const one = slow('two-addresses');
+    const { address } = await cluster.start();
+    const road = new Proxy(() => Number(address.split(':')[1]));
+    try {
+      await cluster.workerOf(cli, { TEMPORAL_ADDRESS: await road.listen() }, ['orchestrate', 'predict']);
+      await cluster.worker(['train'], 4);
+      await cluster.begin(one);
+      await until('the first round', () => filesOf(one).includes('b2-r0.json'));
+      await cluster.loseDatabase();
+      await orchestrator();
+      await cluster.worker(['train'], 4);
+      await recovered(one);
+      await cluster.result(one);
+      assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, segmentOf)));
+    } finally {
+      road.close();
     }
   });
 
