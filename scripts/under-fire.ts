@@ -21,29 +21,39 @@ export interface Targets {
 /** One kill after the other, everything at once at the end, until `over` aborts. Resolves with how many processes it killed. */
 export async function killAway(targets: Targets, over: AbortSignal, say: (line: string) => void): Promise<number> {
   let killed = 0;
-  const kill = async (role: string): Promise<void> => {
+  const kill = async (role: string): Promise<() => void> => {
     const worker = targets.worker(role);
-    const gone = new Promise((resolve) => worker.once('exit', resolve));
-    if (worker.exitCode !== null || worker.signalCode !== null) return;
-    worker.kill('SIGKILL');
-    await gone;
-    killed++;
-    targets.replace(role);
-    say(`kill -9: the ${role} worker (pid ${worker.pid}); pid ${targets.worker(role).pid} takes its place`);
+    if (worker.exitCode === null && worker.signalCode === null) {
+      const gone = new Promise((resolve) => worker.once('exit', resolve));
+      worker.kill('SIGKILL');
+      await gone;
+      killed++;
+    }
+    return () => {
+      targets.replace(role);
+      say(`kill -9: the ${role} worker (pid ${worker.pid}); pid ${targets.worker(role).pid} takes its place`);
+    };
   };
-  const killServer = async (): Promise<void> => {
+  const killServer = async (): Promise<() => Promise<void>> => {
     const pid = targets.serverPid();
-    if (pid === null) return;
+    if (pid === null) return async () => undefined;
     process.kill(pid, 'SIGKILL');
     killed++;
-    say(`kill -9: the Temporal server (pid ${pid}); it is started again over the same database`);
-    await targets.startServer();
+    return async () => {
+      await targets.startServer();
+      say(`kill -9: the Temporal server (pid ${pid}); it was started again over the same database`);
+    };
   };
   const everything = async (): Promise<void> => {
     say('kill -9: everything at once');
-    await Promise.all([killServer(), ...targets.roles.map(kill)]);
+    const [startServer, ...replace] = await Promise.all([killServer(), ...targets.roles.map(kill)]);
+    // A worker that finds no server ends.
+    await startServer();
+    for (const one of replace) one();
   };
-  for (const act of [...targets.roles.map((role) => async () => kill(role)), killServer, everything]) {
+  const one = (role: string) => async () => (await kill(role))();
+  const server = async () => (await killServer())();
+  for (const act of [...targets.roles.map(one), server, everything]) {
     await sleep(pause, over);
     if (over.aborted) break;
     await act();
