@@ -30,6 +30,7 @@ const ours = [
   'examples',
   'bench',
   'test',
+  'chaos',
 ];
 
 /** What code that is replayed cannot use. */

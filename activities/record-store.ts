@@ -4,7 +4,7 @@
  * SHA-256 digest of the rest. Writing again what is there changes nothing.
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { assembleRecord } from '../core/assemble.js';
 import { foldRounds, oneByOne, type KeptGroup, type Material } from '../core/engine/material.js';
@@ -14,7 +14,7 @@ import type { EnteredRound } from '../core/recover.js';
 import { canonicalJson, digestOf, type StudyRecord } from '../core/record.js';
 import { planOf, type Study } from '../core/study.js';
 import type { Trial } from '../core/trial.js';
-import { removeWithin, writeWhole } from '../trainers/checkpoint-files.js';
+import { removeBegun, removeWithin, writeWhole } from '../trainers/checkpoint-files.js';
 import { studyFolder } from '../trainers/identity.js';
 import { placeName, within } from '../trust/places.js';
 import type { RecordPart } from '../workflows/messages.js';
@@ -36,9 +36,13 @@ export async function writeStudy(stateDir: string, study: Study): Promise<void> 
   await write(recordFolder(stateDir, study.name), 'study.json', JSON.stringify(study));
 }
 
+/** Null where there is none, or none that can be read: the workflow of a study that runs writes it again at the end. */
 export function readStudy(stateDir: string, name: string): Study | null {
-  const file = path.join(recordFolder(stateDir, name), 'study.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Study) : null;
+  try {
+    return JSON.parse(readFileSync(path.join(recordFolder(stateDir, name), 'study.json'), 'utf8')) as Study;
+  } catch {
+    return null;
+  }
 }
 
 /** Names of the studies that have a record. */
@@ -152,6 +156,17 @@ export async function writeResult(stateDir: string, study: Study, ended: Ended):
   const record = assembleRecord(study, readMaterial(stateDir, study, ended), ended);
   await write(recordFolder(stateDir, study.name), 'record.json', canonicalJson(record));
   return record;
+}
+
+/** Removes what writers left behind that were killed; once the study is closed, nobody but late retries writes any more. */
+export async function removeHalfWritten(stateDir: string, study: string): Promise<void> {
+  const root = studyFolder(stateDir, study);
+  const below = async (folder: string) => {
+    const names = await readdir(path.join(root, folder)).catch(() => []);
+    return names.map((name) => path.join(folder, name));
+  };
+  const attempts = await Promise.all((await below('checkpoints')).map(below));
+  await removeBegun(root, ['.', 'record', 'failed', ...attempts.flat()]);
 }
 
 /** The canonical record; while the study runs, of what has closed so far. Null when there is none. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Proposal, ProposalRequest } from '../core/engine/propose.js';
 import { predict } from '../core/predictors/predict.js';
-import { canonicalJson } from '../core/record.js';
+import { canonicalJson, digestOf } from '../core/record.js';
 import { enteredOf } from '../core/recover.js';
 import { createSampler, type Proposer } from '../core/sampler.js';
 import { samplerOf } from '../core/samplers/index.js';
@@ -28,11 +28,13 @@ import { readFailed, writeRunNote, type ServerPlace } from './run-note.js';
 import {
   hasClosed,
   damagedOf,
+  isSound,
   readProposal,
   readProposed,
   readStudy,
   readTrials,
   recordFile,
+  removeHalfWritten,
   writeFile,
   writeResult,
   writeStudy,
@@ -122,9 +124,12 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
       return parsed.study;
     },
 
-    async propose(study, identity, request) {
+    async propose(study, identity, request, written = {}) {
       requireSealed({ study: study?.name }, identity);
       requireCurrent(studyFolder(stateDir, study.name), identity);
+      for (const [name, text] of Object.entries(written)) {
+        if (!isSound(stateDir, study.name, name, digestOf(text))) await writeFile(stateDir, study.name, name, text);
+      }
       // What was proposed once stays, also where a sampler would draw otherwise by now.
       const known = readProposal(stateDir, study.name, request);
       if (known) return known;
@@ -202,6 +207,7 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
         all.filter((id) => id !== best)
       );
       await releaseStudy(stateDir, study.name);
+      await removeHalfWritten(stateDir, study.name);
       return record.result;
     },
   });

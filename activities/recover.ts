@@ -1,5 +1,6 @@
 /** Takes up a study whose workflows are gone, from its record and its checkpoints. */
 import { existsSync } from 'node:fs';
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { configured, sourceOf } from '../core/engine/exploits.js';
 import { oneByOne, type KeptGroup } from '../core/engine/material.js';
@@ -24,6 +25,7 @@ import { fileNames } from '../workflows/file-names.js';
 import { failureTypes, workflowIds, type StudyIdentity } from '../workflows/messages.js';
 import { readLates } from './late-store.js';
 import {
+  listRecords,
   readClosed,
   readEntered,
   readProposed,
@@ -38,8 +40,8 @@ import { readFailed, readRunNote, writeFailed, writeRunNote, type RunNote, type 
 
 /** The cluster that the orchestrating worker belongs to. */
 export interface Cluster extends ServerPlace {
-  /** Whether a workflow runs on another cluster; null where that one does not answer. */
-  runsAt(place: ServerPlace, workflowId: string): Promise<boolean | null>;
+  /** The run of a workflow that runs on another cluster; null: none, or nobody answers there. */
+  runsAt(place: ServerPlace, workflowId: string): Promise<string | null>;
 }
 
 export function createRecoverActivities(stateDir: string, cluster: Cluster): RecoverActivities {
@@ -71,7 +73,9 @@ export function createRecoverActivities(stateDir: string, cluster: Cluster): Rec
       const { study, identity, note, remains } = remainsOf(stateDir, name);
       requireSeal(stateDir, grantOf(study), seal);
       const elsewhere = note.server.address !== address || note.server.namespace !== namespace;
-      if (elsewhere && (await cluster.runsAt(note.server, workflowIds.study(name)))) {
+      const runs = elsewhere ? await cluster.runsAt(note.server, workflowIds.study(name)) : null;
+      // One server may have two addresses: what runs there is then who asks.
+      if (runs !== null && runs !== Context.current().info.workflowExecution?.runId) {
         throw refused(`study ${name} still runs at ${note.server.address}, namespace ${note.server.namespace}`);
       }
       const taken = await remains.takeUp(note);
@@ -124,6 +128,9 @@ function remainsOf(
   name: string
 ): { study: Study; identity: StudyIdentity; note: RunNote; remains: StudyRemains } {
   const study = readStudy(stateDir, name);
+  if (!study && listRecords(stateDir).includes(name)) {
+    throw refused(`study.json in the record of study ${name} was cut or changed. Fix: put back a copy`);
+  }
   if (!study) throw refused(`there is no record of a study named ${name} in ${stateDir}`);
   if (existsSync(recordFile(stateDir, name))) throw refused(`study ${name} has ended: its record is complete`);
   const identity = readIdentity(studyFolder(stateDir, name));

@@ -1,6 +1,6 @@
 /** Connections by Temporal's own conventions: TEMPORAL_* and profiles first, else the embedded server. */
 import net from 'node:net';
-import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
+import { Client, Connection } from '@temporalio/client';
 import { dataConverter } from './codec.js';
 import { CliError } from './errors.js';
 import { namedCluster, type ConnectionSettings } from './named.js';
@@ -41,21 +41,21 @@ export async function withClient<T>(use: (client: Client) => Promise<T>): Promis
   }
 }
 
-/** Whether a workflow runs on another cluster, which our settings reach too; null where that one does not answer. */
+/** The run of a workflow that runs on another cluster, which our settings reach too; null: none, or nobody answers there. */
 export async function runsAt(
   place: { address: string; namespace: string },
   workflowId: string
-): Promise<boolean | null> {
+): Promise<string | null> {
   if (await refusedHere(place.address)) return null;
   const options = await connectionSettings();
   let connection: Connection | null = null;
   try {
     connection = await Connection.connect({ ...options, address: place.address, connectTimeout: 5000 });
     const client = new Client({ connection, namespace: place.namespace, dataConverter: dataConverter('client') });
-    const { status } = await client.workflow.getHandle(workflowId).describe();
-    return status.name === 'RUNNING';
-  } catch (error) {
-    return grpcCode(error) === 'NOT_FOUND' || error instanceof WorkflowNotFoundError ? false : null;
+    const { status, runId } = await client.workflow.getHandle(workflowId).describe();
+    return status.name === 'RUNNING' ? runId : null;
+  } catch {
+    return null;
   } finally {
     await connection?.close();
   }

@@ -17,14 +17,12 @@ import { troublesOf, troubleText, type Trouble } from '../cluster/troubles.js';
 /** Milliseconds between two looks for workflow code that fails. */
 const pause = 4000;
 
-/** Watches and prints the end; `quiet` only waits. A closed study is summed up at once. */
-export async function watch(name: string, quiet: boolean): Promise<StudyResult> {
+/** Watches and prints the end; `quiet` only waits. A closed study is summed up at once. `redraw`: in place, as in a terminal. */
+export async function watch(name: string, quiet: boolean, redraw = process.stdout.isTTY): Promise<StudyResult> {
   if (quiet) return waitForResult(name);
   const result =
     (await closedStatus(name))?.result ??
-    (await withClient((client) =>
-      watchStudy(client, name, (text) => process.stdout.write(text), process.stdout.isTTY)
-    ));
+    (await withClient((client) => watchStudy(client, name, (text) => process.stdout.write(text), redraw)));
   console.log(summary(name, result));
   return result;
 }

@@ -4,9 +4,12 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { constants, existsSync, lstatSync } from 'node:fs';
-import { copyFile, link, mkdir, open, readdir, rename, rmdir, unlink, type FileHandle } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, readdir, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { PlaceError } from '../trust/places.js';
+
+/** What the name of a file ends with that is not whole yet. */
+const begun = '.new';
 
 /** One file of a checkpoint; `path` is relative to the attempt's `files` folder. */
 export interface FileDigest {
@@ -208,16 +211,30 @@ function isNone(error: unknown): boolean {
 /** Writes a file whole or not at all, and so that it survives a power cut. */
 export async function writeWhole(file: string, text: string): Promise<void> {
   // Two processes may write the same file at once: the last one has it, whole.
-  const temporary = `${file}.${randomUUID()}.new`;
-  const handle = await open(temporary, 'w');
+  const temporary = `${file}.${randomUUID()}${begun}`;
   try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    // A full disk is not to be filled with what did not fit.
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
   }
-  await rename(temporary, file);
   await syncFolder(path.dirname(file));
+}
+
+/** Removes what writers have left in these folders that were killed before their file was whole. */
+export async function removeBegun(root: string, folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    const names = await readdir(path.join(root, folder)).catch(() => []);
+    for (const name of names) if (name.endsWith(begun)) await removeWithin(root, path.join(folder, name));
+  }
 }
 
 async function syncFolder(folder: string): Promise<void> {

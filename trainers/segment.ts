@@ -58,7 +58,11 @@ const publishMilliseconds = 1000;
 /** After its last epoch a trainer may say within this time that it takes another request. */
 const readyMilliseconds = 1000;
 
-/** @throws {TrainerFailure | CheckpointError | FencedError} */
+/**
+ * What it waits for is measured by a clock that nobody sets: else a trainer would hang because the time was put right.
+ *
+ * @throws {TrainerFailure | CheckpointError | FencedError}
+ */
 export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
   const { process, request, claim, shift, stop, onEpoch } = options;
   const { from, to, metric, metrics } = request;
@@ -66,17 +70,17 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
   if (options.reused && !process.alive) return 'gone';
   let epoch = from;
   let began = Date.now();
-  let published = Date.now();
-  let deadline = Date.now() + options.epochTimeoutMilliseconds;
+  let published = performance.now();
+  let deadline = performance.now() + options.epochTimeoutMilliseconds;
   /** When a trainer that was told to stop is killed. */
   let killAt: number | null = null;
   stop.listen(() => process.interrupt());
   const memory = new MemoryWatch(process.pid);
   process.send(request);
   for (;;) {
-    if (!process.hasEvents || Date.now() - published > publishMilliseconds) {
+    if (!process.hasEvents || performance.now() - published > publishMilliseconds) {
       await claim.publish();
-      published = Date.now();
+      published = performance.now();
       if (claim.advanced) options.onAdvance();
     }
     if (stop.urgency === 'now') {
@@ -86,16 +90,16 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
     }
     if (stop.urgency === 'gently' && killAt === null) {
       process.signal('SIGTERM');
-      killAt = Date.now() + options.graceMilliseconds;
+      killAt = performance.now() + options.graceMilliseconds;
     }
-    if (killAt !== null && Date.now() >= killAt) {
+    if (killAt !== null && performance.now() >= killAt) {
       process.signal('SIGKILL');
       killAt = Infinity;
-    } else if (killAt === null && Date.now() >= deadline && !process.hasEvents) {
+    } else if (killAt === null && performance.now() >= deadline && !process.hasEvents) {
       const seconds = options.epochTimeoutMilliseconds / 1000;
       throw new TrainerFailure(`hung: no epoch within ${seconds} s after epoch ${epoch}`, 'timeout');
     }
-    const event = await process.next((killAt ?? deadline) - Date.now());
+    const event = await process.next((killAt ?? deadline) - performance.now());
     if (event === null) continue;
     if (event.type === 'exit') {
       await claim.publish();
@@ -132,7 +136,7 @@ export async function runSegment(options: SegmentOptions): Promise<SegmentEnd> {
       return 'diverged';
     }
     epoch++;
-    deadline = Date.now() + options.epochTimeoutMilliseconds;
+    deadline = performance.now() + options.epochTimeoutMilliseconds;
     const numbers = { value: message.value, ...(message.metrics ? { metrics: message.metrics } : {}) };
     claim.record(epoch - shift, numbers, checkpoint, facts);
     onEpoch(epoch - shift, message.value);
@@ -153,9 +157,9 @@ export async function settle(options: SegmentOptions, end: SegmentEnd): Promise<
     { wait: graceMilliseconds, then: () => process.signal('SIGKILL') },
   ];
   for (const [index, { wait, then }] of steps.entries()) {
-    const until = Date.now() + wait;
-    while (stop.urgency === null && (process.hasEvents || Date.now() < until)) {
-      const event = await process.next(until - Date.now());
+    const until = performance.now() + wait;
+    while (stop.urgency === null && (process.hasEvents || performance.now() < until)) {
+      const event = await process.next(until - performance.now());
       if (event?.type === 'exit') return false;
       // With its input closed it cannot take more.
       if (index === 0 && event?.type === 'said' && interpret(event.said, '').type === 'ready') return true;

@@ -27,7 +27,13 @@ export interface RecordActivities {
    * `InvalidStudy` or `NotSealed`. `started`: ms since 1970.
    */
   prepareStudy(input: unknown, identity: SealedIdentity, started: number): Promise<Study>;
-  propose(study: Study, identity: SealedIdentity, request: ProposalRequest): Promise<Proposal>;
+  /** `written`: texts of earlier proposals, by file, for where those files are missing or damaged. */
+  propose(
+    study: Study,
+    identity: SealedIdentity,
+    request: ProposalRequest,
+    written?: Readonly<Record<string, string>>
+  ): Promise<Proposal>;
   /** Trials proposed before, by index in their bracket. */
   recall(
     study: Study,

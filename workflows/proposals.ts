@@ -22,11 +22,14 @@ export async function drawTrials(
 ): Promise<Proposal> {
   let all: Proposal = { trials: [], duplicatesAvoided: 0, duplicatesKept: 0 };
   while (all.trials.length < count) {
-    const own = { bracket, offset, first: first + all.trials.length, count: count - all.trials.length };
-    const request = { ...own, ...(observations ? { observations } : {}) };
+    const place = { bracket, offset, first: first + all.trials.length, count: count - all.trials.length };
+    const request = { ...place, ...(observations ? { observations } : {}) };
+    let tries = 0;
     all = await local.run(async (activities) => {
-      const proposal = await activities.propose(study, identity, request);
-      const text = files.note(fileNames.proposal(bracket, own.first), proposal);
+      // A sampler that learns needs what was drawn before. What this run drew, nobody can ask it for while it waits here.
+      const own = tries++ === 0 ? {} : files.textsOf(fileNames.isProposal);
+      const proposal = await activities.propose(study, identity, request, own);
+      const text = files.note(fileNames.proposal(bracket, request.first), proposal);
       await budget.spend(text.length);
       return {
         trials: [...all.trials, ...proposal.trials],

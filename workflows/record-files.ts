@@ -28,6 +28,11 @@ export class RecordFiles {
     return this.all;
   }
 
+  /** Texts of the files that this run wrote and whose names are wanted. */
+  textsOf(wanted: (name: string) => boolean): Readonly<Record<string, string>> {
+    return Object.fromEntries([...this.texts].filter(([name]) => wanted(name)));
+  }
+
   /** Before a new run: the digests of many files travel as one. */
   async pack(): Promise<void> {
     const block = digestBlockOf(this.all);

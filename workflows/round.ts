@@ -47,6 +47,8 @@ export interface RoundWorkflowInput {
 interface Carried {
   /** Answers to the steps that are over, in the order of their tasks; those of proposals are in the record. */
   readonly told: readonly (Answer | null)[];
+  /** How many trials of a round that draws them in waves were drawn; absent: all of them. */
+  readonly drawn?: number;
   /** Of the step under way: how each of its trials ended, or what it has trained so far. */
   readonly outcomes: Outcomes;
   readonly digests: Digests;
@@ -227,9 +229,11 @@ class RoundRun {
   }
 
   private async recall(): Promise<void> {
-    const { study, group, identity } = this.input;
-    for (let first = 0; first < group.members.length;) {
-      const indexes = group.members.slice(first, first + recallBlock);
+    const { study, group, identity, carried } = this.input;
+    // Those of later waves are in no record yet.
+    const members = group.members.slice(0, carried?.drawn);
+    for (let first = 0; first < members.length;) {
+      const indexes = members.slice(first, first + recallBlock);
       const trials = await this.local.run((all) => {
         if (first === 0 && !group.draws) return all.enterRound(study, identity, group, indexes);
         return all.recall(study, identity, group.bracket, indexes);
@@ -244,10 +248,11 @@ class RoundRun {
     await condition(allHandlersFinished);
     const told = this.told.map((answer) => (answer === null || 'trials' in answer ? null : answer));
     const { pool, files, tree } = this;
+    const drawn = this.input.group.draws ? { drawn: this.trials.size } : {};
     return continueAsNew<typeof everbandRound>({
       ...this.input,
       control: tree.current,
-      carried: { told, outcomes, digests: files.digests, pool: pool.state },
+      carried: { told, ...drawn, outcomes, digests: files.digests, pool: pool.state },
     });
   }
 

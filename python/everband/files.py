@@ -102,11 +102,16 @@ def write_whole(path: Path, text: str) -> None:
     """Writes a file whole or not at all, and so that it survives a power cut."""
     # Two processes may write the same file at once: the last one has it, whole.
     temporary = path.with_name(f"{path.name}.{uuid.uuid4()}.new")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        # A full disk is not to be filled with what did not fit.
+        temporary.unlink(missing_ok=True)
+        raise
     _sync_folder(path.parent)
 
 

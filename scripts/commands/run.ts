@@ -104,8 +104,10 @@ export function addRunCommands(program: Command): void {
     program
       .command('demo')
       .description('train a small convolutional network on digits with Swift-Hyperband, everything included')
-      .action(async () => runDemo()),
-    'everband demo'
+      .option('--chaos', 'kill its workers and its server while it runs, and compare with an undisturbed run')
+      .action(async (options: { chaos?: boolean }) => runDemo(options)),
+    'everband demo',
+    'everband demo --chaos'
   );
 
   examples(

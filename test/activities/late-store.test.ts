@@ -82,7 +82,7 @@ describe('names that become those of folders', () => {
 
     it(`are never ${JSON.stringify(name)}, for a recovery`, async () => {
       const place = { address: '127.0.0.1:1', namespace: 'default' };
-      const { recoverStudy } = createRecoverActivities(stateDir, { ...place, runsAt: () => Promise.resolve(false) });
+      const { recoverStudy } = createRecoverActivities(stateDir, { ...place, runsAt: () => Promise.resolve(null) });
       await assert.rejects(recoverStudy(name, sealed(name)), refused(name));
     });
   }

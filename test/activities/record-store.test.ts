@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -97,5 +97,27 @@ describe('the end of a study', () => {
     assert.equal(existsSync(held), true);
     await records.recordStudy(study, identity, 'finished', {});
     assert.equal(existsSync(held), false);
+  });
+
+  it('clears up after writers that were killed, or whose disk was full', async () => {
+    const study = studyOf({
+      ...{ name: 'begun', space: { x: { float: [0, 1] } }, scheduler: { type: 'full', trials: 1, R: 1 } },
+      trainer: { activity: 'trainSegment', taskQueue: 'none' },
+    });
+    const server = { address: '127.0.0.1:7233', namespace: 'default' };
+    const nobody = new Client({ connection: Connection.lazy() });
+    const records = createRecordActivities(stateDir, new Restorer(stateDir, nobody), server);
+    const identity = sealedFor(stateDir, study.name, { id: 'two', incarnation: 0 }, study.trainer);
+    await records.prepareStudy(study, identity, Date.now());
+    await records.propose(study, identity, { bracket: 'b0', offset: 0, count: 1 });
+    const folder = studyFolder(stateDir, study.name);
+    const begun = () => readdirSync(folder, { recursive: true }).filter((name) => String(name).endsWith('.new'));
+    // A file that cannot be put in its place, as on a full disk, leaves nothing behind.
+    mkdirSync(path.join(folder, 'record', 'taken', 'by-a-folder'), { recursive: true });
+    await assert.rejects(writeFile(stateDir, study.name, 'taken', 'text'));
+    assert.deepEqual(begun(), []);
+    for (const place of ['run.json.1.new', 'record/b0-r0.json.1.new']) writeFileSync(path.join(folder, place), 'ha');
+    await records.recordStudy(study, identity, 'finished', {});
+    assert.deepEqual(begun(), []);
   });
 });

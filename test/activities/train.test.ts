@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -73,6 +73,20 @@ describe('trainSegment', function () {
     const [first, second] = readFileSync(journal, 'utf8').trim().split('\n');
     assert.equal(first?.replace(/ 0 3$/, ''), second?.replace(/ 3 5$/, ''));
     assert.match(log(), /training from 0\n/);
+  });
+
+  it('ends a trainer that waits for its input to close, also when the clock is put right meanwhile', async () => {
+    const lines = [1, 2, 3].map((epoch) => `console.log('{"epoch":${epoch},"loss":${epoch}}');`).join('');
+    const command = [process.execPath, '-e', `${lines} process.stdin.resume().on('end', () => process.exit(0))`];
+    const running = run(input({}, { trainer: { type: 'command', command, cwd: stateDir, env: {} } }));
+    const now = Date.now;
+    try {
+      while (!existsSync(path.join(stateDir, 'studies/s/logs/t.log')) || !/"epoch":3/.test(log())) await sleep(20);
+      Date.now = () => now() - 3_600_000;
+      assert.deepEqual(await running, { outcome: 'completed', values: [1, 2, 3] });
+    } finally {
+      Date.now = now;
+    }
   });
 
   it('answers a finished segment at once', async () => {

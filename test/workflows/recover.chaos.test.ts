@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Proxy } from '../../chaos/proxy.js';
 import { audit } from '../../core/audit.js';
 import { canonicalJson } from '../../core/record.js';
 import type { Study } from '../../core/study.js';
@@ -171,6 +172,11 @@ describe('a study whose server has lost its database', function () {
     writeFileSync(file, kept.replace(/\d\.\d/, '7.7'));
     assert.match(await refusal(one), /b2-r0\.json .* was cut or changed/);
     writeFileSync(file, kept);
+    const itself = path.join(folderOf(one), 'record', 'study.json');
+    const whole = readFileSync(itself, 'utf8');
+    writeFileSync(itself, whole.slice(0, -9));
+    assert.match(await refusal(one), /study\.json in the record of study lost-more was cut or changed/);
+    writeFileSync(itself, whole);
     const { promoted } = cluster.record(one).brackets[0]?.rounds[0] ?? { promoted: [] };
     const lost = path.join(folderOf(one), 'checkpoints', promoted[0] as string);
     rmSync(lost, { recursive: true });
@@ -209,6 +215,26 @@ describe('a study whose server has lost its database', function () {
       assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, segmentOf)));
     } finally {
       await other.end();
+    }
+  });
+
+  it('is taken up where its server has another address than before', async () => {
+    const one = slow('two-addresses');
+    const { address } = await cluster.start();
+    const road = new Proxy(() => Number(address.split(':')[1]));
+    try {
+      await cluster.workerOf(cli, { TEMPORAL_ADDRESS: await road.listen() }, ['orchestrate', 'predict']);
+      await cluster.worker(['train'], 4);
+      await cluster.begin(one);
+      await until('the first round', () => filesOf(one).includes('b2-r0.json'));
+      await cluster.loseDatabase();
+      await orchestrator();
+      await cluster.worker(['train'], 4);
+      await recovered(one);
+      await cluster.result(one);
+      assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, segmentOf)));
+    } finally {
+      road.close();
     }
   });
 

@@ -77,7 +77,8 @@ describe('a record that is lost or changed while its study runs', function () {
       const one = study(`lost-${what.replaceAll(' ', '-')}`);
       await cluster.begin(one);
       await until('the last bracket', () => existsSync(file(one, 'i2-b0.p0.json')));
-      for (const name of ['b2-r0.json', 'b1.p0.json', 'b0-r0.json', 'i2-b2-r1.json']) damage(file(one, name));
+      for (const name of ['b2-r0.json', 'b1.p0.json', 'b0-r0.json', 'i2-b2-r1.json', 'study.json'])
+        damage(file(one, name));
       const result = await cluster.result(one);
       const wanted = await reference(one);
       assert.deepEqual(result, JSON.parse(JSON.stringify(wanted.result)));

@@ -1,0 +1,2 @@
+/** The same trainer as a TypeScript module. */
+export { train } from './module.mjs';

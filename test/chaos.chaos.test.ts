@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { prepare } from '../chaos/environment.js';
+import { kinds } from '../chaos/faults/index.js';
+import { drawRound, selected } from '../chaos/plan.js';
+import { tableOf } from '../chaos/report.js';
+import type { RoundOutcome } from '../chaos/round.js';
+import { search } from '../chaos/search.js';
+import { shrink } from '../chaos/shrink.js';
+
+describe('the checker that looks for the next fault', function () {
+  this.timeout(1_200_000);
+
+  it('draws the same rounds from the same seed, of every kind, and the parts that are asked for', () => {
+    const rounds = Array.from({ length: 40 }, (_, round) => drawRound(7, round, kinds, 2));
+    assert.deepEqual(rounds[3], drawRound(7, 3, kinds, 2));
+    assert.notDeepEqual(rounds[3], drawRound(8, 3, kinds, 2));
+    const drawn = new Set(rounds.flatMap(({ faults }) => faults.map(({ kind }) => kind)));
+    assert.deepEqual([...drawn].sort(), [...kinds].sort());
+    const [plan] = rounds;
+    assert.ok(plan);
+    const part = selected(plan, { studies: [1], faults: [0, 2] });
+    assert.deepEqual([part.studies, part.faults], [[plan.studies[1]], [plan.faults[0], plan.faults[2]]]);
+    assert.throws(() => selected(plan, { studies: [2], faults: null }), /has no study 2: it has 2 studies/);
+  });
+
+  it('makes a failing round smaller, within so many runs', async () => {
+    const outcome = { problems: ['broken'] } as unknown as RoundOutcome;
+    const fails = (studies: readonly number[], faults: readonly number[]) => studies.includes(2) && faults.includes(5);
+    const tried: string[] = [];
+    const whole = { studies: [0, 1, 2], faults: [0, 1, 2, 3, 4, 5, 6] };
+    const run = async ({
+      studies,
+      faults,
+    }: {
+      studies: readonly number[] | null;
+      faults: readonly number[] | null;
+    }) => {
+      tried.push(`${studies?.join()} ${faults?.join()}`);
+      return { ...outcome, problems: fails(studies ?? [], faults ?? []) ? ['broken'] : [] };
+    };
+    const { selection, runs } = await shrink(whole, outcome, 20, run);
+    assert.deepEqual([selection.studies, selection.faults], [[2], [5]]);
+    assert.equal(runs, tried.length);
+    assert.ok(runs <= 20, `${runs} runs`);
+    assert.equal((await shrink(whole, outcome, 2, run)).runs, 2);
+  });
+
+  it('finds nothing in three minutes', async () => {
+    const say = (line: string) => console.log(`      ${line}`);
+    const events: string[] = [];
+    const { rounds, failure } = await search({
+      ...{ minutes: 2, seed: 7, kinds, studies: 3, reruns: 0, python: prepare() },
+      ...{ say, hear: (line) => events.push(line) },
+    });
+    console.log(tableOf(rounds, kinds).replaceAll(/^/gm, '      '));
+    assert.equal(failure, null, `${failure?.outcome.problems.join('\n')}\n${failure?.outcome.events.join('\n')}`);
+    assert.ok(rounds.length >= 1);
+  });
+});
