@@ -105,7 +105,7 @@ def _require_private(path: Path, mask: int) -> None:
 
 def _keys_in(text: str, where: str) -> list[bytes]:
     keys = [_decoded(word) for word in text.split()]
-    if keys and all(len(key) >= _KEY_BYTES for key in keys()):
+    if keys and all(len(key) >= _KEY_BYTES for key in keys):
         return keys
     raise KeyProblem(
         f"{where} must hold keys of {_KEY_BYTES} bytes or more in base64, such as `openssl rand -base64 32` prints"
