@@ -16,13 +16,13 @@ import { releaseCheckpoint, releaseStudy } from '../trainers/held.js';
 import { enterStudy, readIdentity, requireCurrent, studyFolder } from '../trainers/identity.js';
 import { readTable } from '../trainers/replay.js';
 import type { RecordActivities } from '../workflows/activity-types.js';
-import { fileNames } from '../workflows/file-names.js';
+import { fileNames, isRecordName } from '../workflows/file-names.js';
 import { failureTypes, messageBytes } from '../workflows/messages.js';
 import { grantOf } from '../trust/seal.js';
 import { StudyCurves } from './curves.js';
 import { orImpossible } from './predictions.js';
 import type { Restorer } from './restore.js';
-import { requireIdentity, sealChecker, withPlaces } from './trusted.js';
+import { invalid, requireIdentity, sealChecker, studyChecker, withPlaces } from './trusted.js';
 import { chainLates, lateTrials } from './late-store.js';
 import { readFailed, writeRunNote, type ServerPlace } from './run-note.js';
 import {
@@ -43,6 +43,7 @@ import {
 /** `restorer`: brings back what is not in this state folder. */
 export function createRecordActivities(stateDir: string, restorer: Restorer, server: ServerPlace): RecordActivities {
   const requireSealed = sealChecker(stateDir);
+  const requireStudy = studyChecker(stateDir);
   let kept: { study: string; sampler: Proposer; drawn: Config[] } | null = null;
   const curves = new StudyCurves(stateDir, restorer);
 
@@ -125,9 +126,10 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
     },
 
     async propose(study, identity, request, written = {}) {
-      requireSealed({ study: study?.name }, identity);
+      requireStudy(study, identity);
       requireCurrent(studyFolder(stateDir, study.name), identity);
       for (const [name, text] of Object.entries(written)) {
+        requireRecordName(name);
         if (!isSound(stateDir, study.name, name, digestOf(text))) await writeFile(stateDir, study.name, name, text);
       }
       // What was proposed once stays, also where a sampler would draw otherwise by now.
@@ -142,12 +144,12 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
     },
 
     async recall(study, identity, bracket, indexes) {
-      requireSealed({ study: study?.name }, identity);
+      requireStudy(study, identity);
       return recallTrials(study, bracket, indexes);
     },
 
     async enterRound(study, identity, group, indexes) {
-      requireSealed({ study: study?.name }, identity);
+      requireStudy(study, identity);
       requireCurrent(studyFolder(stateDir, study.name), identity);
       await writeFile(stateDir, study.name, fileNames.entered(group.id), canonicalJson(enteredOf(group)));
       const { bracket, members, from, releases } = group;
@@ -168,6 +170,7 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
 
     async record(study, identity, name, text, out, released) {
       requireSealed({ study }, identity);
+      requireRecordName(name);
       requireCurrent(studyFolder(stateDir, study), identity);
       await writeFile(stateDir, study, name, text);
       await removeOut(study, out);
@@ -175,12 +178,12 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
     },
 
     async question(study, identity, task, known) {
-      requireSealed({ study: study?.name }, identity);
+      requireStudy(study, identity);
       return curves.request(study, task, known);
     },
 
     async answer(study, identity, task, known) {
-      requireSealed({ study: study?.name }, identity);
+      requireStudy(study, identity);
       const request = await curves.request(study, task, known);
       return orImpossible(() => predict(request));
     },
@@ -191,7 +194,7 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
     },
 
     async recordStudy(study, identity, ended, digests) {
-      requireSealed({ study: study?.name }, identity);
+      requireStudy(study, identity);
       requireCurrent(studyFolder(stateDir, study.name), identity);
       const damaged = damagedOf(stateDir, study.name, digests);
       if (Object.keys(damaged).length > 0) return { damaged };
@@ -215,6 +218,12 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
 
 /** Paths are absolute and variables expanded by the client that starts a study: here they would be this worker's. */
 const orchestrators = { baseDir: '/', checkFiles: false, expand: false };
+
+/** What a workflow writes of a record: never the study, nor its end. @throws ApplicationFailure */
+function requireRecordName(name: unknown): void {
+  if (typeof name === 'string' && isRecordName(name)) return;
+  throw invalid(`${JSON.stringify(name)} cannot be the name of a file of a record`);
+}
 
 /** Curves that are recorded must be there: nothing could be drawn or trained without them. */
 function requireCurves({ name, trainer }: Study): void {

@@ -11,7 +11,7 @@ import type { RestoreActivities } from '../workflows/activity-types.js';
 import { fileNames } from '../workflows/file-names.js';
 import { queryNames, refusalIn, workflowIds, type FileAnswer, type RecordPart } from '../workflows/messages.js';
 import { isSound, readFile, writeFile } from './record-store.js';
-import { sealChecker, withPlaces } from './trusted.js';
+import { studyChecker, withPlaces } from './trusted.js';
 
 export class Restorer {
   constructor(
@@ -107,10 +107,10 @@ function writersOf(study: string, name: string): string[] {
 }
 
 export function createRestoreActivities(stateDir: string, restorer: Restorer): RestoreActivities {
-  const requireSealed = sealChecker(stateDir);
+  const requireStudy = studyChecker(stateDir);
   return withPlaces<RestoreActivities>({
     async restoreRecord(study, identity, damaged) {
-      requireSealed({ study: study?.name }, identity);
+      requireStudy(study, identity);
       const lost: string[] = [];
       for (const [name, digest] of Object.entries(damaged)) {
         if (!(await restorer.file(study.name, name, digest, false))) lost.push(name);

@@ -2,7 +2,8 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { KeyError, sealKeys } from '../trust/key.js';
 import { placeName, PlaceError } from '../trust/places.js';
-import { sealProblem, type Claim } from '../trust/seal.js';
+import type { Study } from '../core/study.js';
+import { grantOf, sealProblem, type Claim } from '../trust/seal.js';
 import { failureTypes, type SealedIdentity } from '../workflows/messages.js';
 
 /** Looks at a study's name, its identity and its seal. @throws ApplicationFailure that says what is wrong */
@@ -13,6 +14,22 @@ export function sealChecker(stateDir: string): RequireSealed {
     requireName(claim?.study);
     requireIdentity(identity);
     requireSeal(stateDir, claim, identity.seal);
+  };
+}
+
+/** The same of a whole study: all of it that the seal stands for. */
+export function studyChecker(stateDir: string): (study: Study, identity: SealedIdentity) => void {
+  const requireSealed = sealChecker(stateDir);
+  return (study, identity) => {
+    requireName(study?.name);
+    requireIdentity(identity);
+    let claim: Claim;
+    try {
+      claim = grantOf(study);
+    } catch {
+      throw invalid('the request has a study that is none');
+    }
+    requireSealed(claim, identity);
   };
 }
 

@@ -11,14 +11,14 @@ import { queryNames, taskQueues, workflowIds, workflowTypes, type StudyStatus } 
 import { memoOf, searchAttributesOf } from '../workflows/web-ui.js';
 import { OtherCodeError, query } from './ask.js';
 import { hasFailed, resultOf } from './outcome.js';
-import { sealFor } from './trusting.js';
+import { allowOwn, sealFor } from './trusting.js';
 
 /**
  * Takes up a study whose workflows are gone, or cannot go on for their code is another by now, from its record and its
  * checkpoints in the orchestrating worker's state folder. Resolves once it goes on.
  * @throws CliError that says why it cannot be taken up
  */
-export async function recoverStudy(name: string): Promise<StudyStatus> {
+export async function recoverStudy(name: string, say: (line: string) => void = () => undefined): Promise<StudyStatus> {
   return withClient(async (client) => {
     const root = workflowIds.study(name);
     await endStuck(client, name);
@@ -29,6 +29,8 @@ export async function recoverStudy(name: string): Promise<StudyStatus> {
       );
     }
     const seal = sealFor(study);
+    const allowed = await allowOwn(client, study);
+    if (allowed !== null) say(allowed);
     const handle = await client.workflow.start(workflowTypes.study, {
       workflowId: root,
       taskQueue: taskQueues.orchestrate,

@@ -9,7 +9,7 @@ import { namedCluster } from '../cluster/named.js';
 import { stateDir } from '../cluster/state.js';
 import type { CommandTrainer, ModuleTrainer, Study } from '../core/study.js';
 import { commandWords } from '../study/command-words.js';
-import { allow, allowedBy, allowedText, type Allowed } from '../trust/allowed.js';
+import { allow, allowedBy, allowedText, NotAllowedError, type Allowed } from '../trust/allowed.js';
 import { KeyError, makeSealKeys } from '../trust/key.js';
 import { ProgramError } from '../trust/programs.js';
 import { grantOf, sealOf } from '../trust/seal.js';
@@ -35,7 +35,7 @@ export async function allowOwn(client: Client, { trainer }: Study): Promise<stri
   if (trainer.type !== 'command' && trainer.type !== 'module') return null;
   if (namedCluster() !== null || !isOwn(stateDir()) || !(await workersAreOwn(client))) return null;
   const entry = entryOf(trainer);
-  return allow(stateDir(), entry) ? `its workers may run ${allowedText(entry)}` : null;
+  return allowHere(entry) ? `its workers may run ${allowedText(entry)}` : null;
 }
 
 /**
@@ -48,10 +48,19 @@ export async function allowNamed(named: readonly string[], env: readonly string[
   for (const one of named) {
     const entry = await entryNamed(one);
     const whole = { ...entry, env: [...new Set([...entry.env, ...env])].sort() };
-    const isNew = allow(stateDir(), whole);
+    const isNew = allowHere(whole);
     lines.push(`${isNew ? 'allowed' : 'allowed already'}: ${allowedText(whole)}`);
   }
   return lines;
+}
+
+function allowHere(entry: Allowed): boolean {
+  try {
+    return allow(stateDir(), entry);
+  } catch (error) {
+    if (error instanceof NotAllowedError) throw new CliError(error.message);
+    throw error;
+  }
 }
 
 async function entryNamed(text: string): Promise<Allowed> {

@@ -31,7 +31,7 @@ export function trainerCommand(trainer: CommandTrainer | ModuleTrainer, host: Tr
   const runner = fileURLToPath(new URL(`./module-runner.${fromSource ? 'ts' : 'js'}`, import.meta.url));
   const loader = fromSource ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : [];
   return {
-    command: [process.execPath, ...loader, runner, trainer.module],
+    command: [process.execPath, ...loader, runner, 'module' in allowed ? allowed.module : trainer.module],
     cwd: path.dirname(trainer.module),
     env,
     secrets,

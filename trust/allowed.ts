@@ -9,8 +9,8 @@ import path from 'node:path';
 import { canonicalJson } from '../core/record.js';
 import type { CommandTrainer, ModuleTrainer } from '../core/study.js';
 import { loadsCode } from './environment.js';
-import { programOf, ProgramError, type Program } from './programs.js';
-import { writePrivate } from './private-file.js';
+import { coversProgram, programOf, ProgramError, type Program } from './programs.js';
+import { openness, writePrivate } from './private-file.js';
 
 type Runnable = CommandTrainer | ModuleTrainer;
 
@@ -42,7 +42,7 @@ export function allow(stateDir: string, entry: Allowed): boolean {
   return true;
 }
 
-/** Every entry, with the file that holds it. */
+/** Every entry, with the file that holds it. @throws {NotAllowedError} where others can write what is allowed */
 export function allowedEntries(stateDir: string): { readonly file: string; readonly entry: Allowed }[] {
   const folder = allowedFolder(stateDir);
   let names: string[];
@@ -51,12 +51,14 @@ export function allowedEntries(stateDir: string): { readonly file: string; reado
   } catch {
     return [];
   }
+  const open = openness(folder, 0o022);
+  if (open !== null) throw new NotAllowedError(`what workers may run is in ${folder}, and ${open}`);
   return names.flatMap((name) => {
     if (!name.endsWith('.json')) return [];
     const file = path.join(folder, name);
     try {
       const entry = JSON.parse(readFileSync(file, 'utf8')) as Partial<Allowed> | null;
-      return Array.isArray(entry?.env) ? [{ file, entry: entry as Allowed }] : [];
+      return isEntry(entry) ? [{ file, entry: entry as Allowed }] : [];
     } catch {
       // Cut or removed meanwhile: what cannot be read allows nothing.
       return [];
@@ -87,15 +89,18 @@ export function requireAllowed(stateDir: string, trainer: Runnable): Allowed {
 export function allowedText(entry: Allowed): string {
   if ('module' in entry) return entry.module;
   const env = entry.env.length > 0 ? `, which may set ${entry.env.join(', ')}` : '';
-  const where = entry.folder === null ? '' : ` in ${entry.folder}`;
-  return `${[entry.program, ...entry.words].join(' ')}${where}${env}`;
+  return `${lineOf(entry)} in ${entry.folder}${env}`;
 }
 
 function flagFor(entry: Allowed): string {
   if ('module' in entry) return `\`everband worker --allow ${entry.module}\``;
   const flags = entry.env.map((name) => ` --allow-env ${name}`).join('');
-  const command = `\`everband worker --allow '${[entry.program, ...entry.words].join(' ')}'${flags}\``;
-  return entry.folder === null ? command : `${command} in ${entry.folder}`;
+  return `\`everband worker --allow '${lineOf(entry)}'${flags}\` in ${entry.folder}`;
+}
+
+/** A program that takes any arguments after these by itself, and one that was allowed to. */
+function lineOf({ program, words, open }: Program): string {
+  return [program, ...words, ...(open && words.length === 0 ? ['...'] : [])].join(' ');
 }
 
 function commandText(trainer: Runnable): string {
@@ -103,11 +108,20 @@ function commandText(trainer: Runnable): string {
 }
 
 function isAllowed(stateDir: string, wanted: Allowed): boolean {
-  const { env, ...what } = wanted;
-  const text = canonicalJson(what);
-  return allowedEntries(stateDir).some(({ entry: { env: names, ...known } }) => {
-    return canonicalJson(known) === text && env.every((name) => names.includes(name));
-  });
+  return allowedEntries(stateDir).some(({ entry }) => covers(entry, wanted));
+}
+
+function isEntry(entry: { env?: unknown; words?: unknown; files?: unknown; module?: unknown } | null): boolean {
+  const lists = [entry?.env, ...(entry?.module === undefined ? [entry?.words, entry?.files] : [])];
+  return lists.every((list) => Array.isArray(list));
+}
+
+function covers(entry: Allowed, wanted: Allowed): boolean {
+  if (!wanted.env.every((name) => entry.env.includes(name))) return false;
+  if ('module' in entry || 'module' in wanted) {
+    return 'module' in entry && 'module' in wanted && entry.module === wanted.module;
+  }
+  return coversProgram(entry, wanted);
 }
 
 function allowedFolder(stateDir: string): string {

@@ -9,7 +9,7 @@ import { readSecret } from './secrets.js';
 const passedNames = new Set(
   (
     'PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TMPDIR TEMP TMP TERM HOSTNAME LD_LIBRARY_PATH DYLD_LIBRARY_PATH DYLD_FALLBACK_LIBRARY_PATH ' +
-    'VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONHASHSEED PYTHONUTF8 PYTHONWARNINGS PYTHONNOUSERSITE PYTHONDONTWRITEBYTECODE NODE_PATH NODE_ENV ' +
+    'VIRTUAL_ENV PYENV_VERSION PYENV_ROOT MODULEPATH LOADEDMODULES CC CXX RANK LOCAL_RANK WORLD_SIZE LOCAL_WORLD_SIZE MASTER_ADDR MASTER_PORT JOB_ID NSLOTS PE_HOSTFILE PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONHASHSEED PYTHONUTF8 PYTHONWARNINGS PYTHONNOUSERSITE PYTHONDONTWRITEBYTECODE NODE_PATH NODE_ENV ' +
     'HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY FTP_PROXY http_proxy https_proxy no_proxy all_proxy ftp_proxy ' +
     'SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE NODE_EXTRA_CA_CERTS ' +
     'HF_HOME HF_DATASETS_CACHE HF_HUB_OFFLINE TRANSFORMERS_CACHE TRANSFORMERS_OFFLINE KERAS_HOME MPLBACKEND MPLCONFIGDIR NLTK_DATA ' +
@@ -35,11 +35,11 @@ const codeNames = new Set(
     'JAVA_HOME PERL5LIB PERLLIB PERL5OPT PERL5DB RUBYLIB RUBYOPT RUBYSHELL PHPRC PHP_INI_SCAN_DIR GCONV_PATH GETCONF_DIR GLIBC_TUNABLES LOCPATH NLSPATH ' +
     'MALLOC_TRACE RESOLV_HOST_CONF HOSTALIASES TERMINFO TERMINFO_DIRS TERMCAP EDITOR VISUAL PAGER BROWSER VIRTUAL_ENV OMP_TOOL_LIBRARIES KMP_DLOPEN ' +
     'CUDA_INJECTION64_PATH CUDA_INJECTION32_PATH NVTX_INJECTION64_PATH NCCL_NET_PLUGIN NCCL_TUNER_PLUGIN NCCL_PROFILER_PLUGIN NCCL_CONF_FILE UCX_MODULE_DIR ' +
-    'OPENSSL_CONF OPENSSL_MODULES OPENSSL_ENGINES SSLKEYLOGFILE DOTNET_STARTUP_HOOKS CORECLR_PROFILER_PATH SYSTEMROOT COMSPEC PATHEXT TORCH_EXTENSIONS_DIR TF_PLUGGABLE_DEVICE_LIBRARY_PATH'
+    'OPENSSL_CONF OPENSSL_MODULES OPENSSL_ENGINES SSLKEYLOGFILE CC CXX CPP LD AS AR NVCC MAKEFILES MAKEFLAGS MPLBACKEND OCL_ICD_VENDORS PJRT_NAMES_AND_LIBRARY_PATHS DOTNET_STARTUP_HOOKS CORECLR_PROFILER_PATH SYSTEMROOT COMSPEC PATHEXT TORCH_EXTENSIONS_DIR TF_PLUGGABLE_DEVICE_LIBRARY_PATH'
   ).split(' ')
 );
 const codePrefixes =
-  'LD_ DYLD_ PYTHON NODE_ NPM_ UV_ PIP_ PIPX_ POETRY_ CONDA_ MAMBA_ BUNDLE_ GEM_ LUA_ JULIA_ R_ GIT_ COREPACK_ DENO_ BUN_ XDG_ BASH_FUNC_ GIO_ GTK_ QT_ COMPLUS_ HSA_TOOLS_ ROCP_'.split(
+  'LD_ DYLD_ PYTHON NODE_ NPM_ UV_ PIP_ PIPX_ POETRY_ CONDA_ MAMBA_ BUNDLE_ GEM_ LUA_ JULIA_ R_ GIT_ COREPACK_ DENO_ BUN_ XDG_ BASH_FUNC_ GIO_ GTK_ QT_ COMPLUS_ HSA_TOOLS_ ROCP_ OMPI_MCA_ PMIX_MCA_ PRTE_MCA_ TS_NODE_ PYENV_ RBENV_ DOCKER_ APPTAINER SINGULARITY TRITON_ TORCHINDUCTOR_ SLURM_TASK_'.split(
     ' '
   );
 /** Of those, the ones that only say how the interpreter behaves. */
@@ -49,11 +49,16 @@ const harmless = new Set(
   )
 );
 
-/** Whether a name in the environment can make a program run other code than it would; allowed only by name. */
+/** Words in names that say where something is found or how a tool is called. */
+const codeWords =
+  /(^|_)(PATH|PATHS|PRELOAD|PLUGINS?|LIBRAR(Y|IES)|LIBS?|OPTIONS?|OPTS|FLAGS|CONF(IG)?|HOOKS?|PROLOG|EPILOG|STARTUP|REQUIRE|HOME|ROOT|PREFIX|CACHE_DIR|COMPILER|LOADER|MODULES?|PROXY_COMMAND|COMMAND|EXEC|SHELL|BIN)($|_)/;
+
+/** Whether a name in the environment may make a program run other code than it would; allowed only by name. */
 export function loadsCode(name: string): boolean {
   const upper = name.toUpperCase();
   if (harmless.has(upper)) return false;
-  return ours.test(upper) || codeNames.has(upper) || codePrefixes.some((prefix) => upper.startsWith(prefix));
+  if (ours.test(upper) || codeNames.has(upper) || codeWords.test(upper)) return true;
+  return codePrefixes.some((prefix) => upper.startsWith(prefix));
 }
 
 /** Whether a trainer may never have a worker's variable of this name. */
@@ -86,8 +91,12 @@ export function environmentOf(
   const env: Record<string, string> = {};
   const secrets: string[] = [];
   for (const name of passedOn(process.env, passEnv)) {
-    env[name] = process.env[name] as string;
-    if (credential.test(name)) secrets.push(env[name]);
+    const value = process.env[name] as string;
+    env[name] = value;
+    if (credential.test(name)) secrets.push(value);
+    // A proxy may be named with a password.
+    const [, password] = /^\w+:\/\/[^/@]*:([^/@]+)@/.exec(value) ?? [];
+    if (password !== undefined) secrets.push(password);
   }
   for (const [name, value] of Object.entries(set)) {
     env[name] = typeof value === 'string' ? value : readSecret(stateDir, value.secret);

@@ -1,7 +1,8 @@
 /** The key that studies are sealed with: from the environment on a cluster, else the state folder's own. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { openness } from './private-file.js';
 
 /** The key is missing, malformed, or within reach of others; the message says what to do. */
 export class KeyError extends Error {
@@ -45,8 +46,8 @@ function make(stateDir: string): void {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const temporary = path.join(stateDir, `key.${randomUUID()}.new`);
   try {
-    // What follows from the key, and what it protects, is in this folder.
-    if (ownedByUs(stateDir)) chmodSync(stateDir, 0o700);
+    // What follows from the key, and what it protects, is in this folder. One that others write to is shared on purpose.
+    if (openness(stateDir, 0o022) === null) chmodSync(stateDir, 0o700);
     writeFileSync(temporary, `${randomBytes(keyBytes).toString('base64url')}\n`, { mode: 0o600, flush: true });
     linkSync(temporary, keyFile(stateDir));
   } catch (error) {
@@ -72,24 +73,14 @@ function readPrivate(file: string): string | null {
   return text;
 }
 
-/** @throws {KeyError} when any of the permissions of `mask` is given */
-function requirePrivate(place: string, mask: number): void {
-  const { mode, uid } = statSync(place);
-  // In a folder such as /tmp nobody can replace what is another's.
-  const sticky = mask === 0o022 && (mode & 0o1000) !== 0;
-  if (process.getuid && uid !== process.getuid() && uid !== 0) {
-    throw new KeyError(`${place} belongs to another user (uid ${uid}). Fix: use a key of your own (EVERBAND_KEY_FILE)`);
-  }
-  if (process.getuid && (mode & mask) !== 0 && !sticky) {
+/** @throws {KeyError} */
+function requirePrivate(place: string, mask: 0o077 | 0o022): void {
+  const open = openness(place, mask);
+  if (open !== null) {
     throw new KeyError(
-      `${place} is open to other users (mode ${(mode & 0o777).toString(8)}), and the key that studies are sealed with ` +
-        `must not be. Fix: chmod ${mask === 0o077 ? 'go-rwx' : 'go-w'} ${place}`
+      `the key that studies are sealed with must be this user's alone, and ${open}; where that cannot be, set EVERBAND_KEY to the key itself`
     );
   }
-}
-
-function ownedByUs(place: string): boolean {
-  return !process.getuid || statSync(place).uid === process.getuid();
 }
 
 /** @throws {KeyError} */

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { openness } from './private-file.js';
 
 /** A secret that this worker does not have. */
 export class SecretError extends Error {
@@ -20,13 +21,17 @@ export function readSecret(stateDir: string, name: string): string {
   const given = process.env[variable];
   if (given !== undefined) return given;
   const file = path.join(stateDir, 'secrets', name);
+  let value: string;
   try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
   } catch {
     throw new SecretError(
       `this worker does not have the secret ${name}. Fix: set ${variable} for it, or write ${file}`
     );
   }
+  const open = openness(file, 0o077) ?? openness(path.dirname(file), 0o022);
+  if (open !== null) throw new SecretError(`the secret ${name} must be this user's alone, and ${open}`);
+  return value;
 }
 
 /** Shorter values stand in too many innocent words to be looked for. */

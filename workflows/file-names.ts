@@ -10,3 +10,8 @@ export const fileNames = {
   /** Digests of other files; `number`: of such files before it. */
   digests: (number: number) => `digests-${number}.json`,
 } as const;
+
+/** Whether it is one of those. */
+export function isRecordName(name: string): boolean {
+  return /^[A-Za-z0-9_-]+(\.p\d+|-r\d+|-r\d+\.entered)\.json$|^(part|digests)-\d+\.json$/.test(name);
+}

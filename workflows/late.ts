@@ -24,7 +24,7 @@ import type { PoolState } from './carried.js';
 import { controlSignal, lateSignal, type Control } from './control.js';
 import { Local } from './local.js';
 import { queryNames, workflowIds, type RetryLate } from './messages.js';
-import { begun, controlOf, signalled } from './parse.js';
+import { begun, controlOf, requireCurve, signalled } from './parse.js';
 import { historyFull, lateSeconds } from './policies.js';
 import { trainingSpec, TrialPool } from './trial-pool.js';
 import { lateDetails } from './web-ui.js';
@@ -54,6 +54,7 @@ const free: Control = { paused: false, stopped: false, parallelism: 1 };
 export async function everbandLate(input: LateInput): Promise<LateRetry> {
   return begun(input, ['study', 'request'], (whole: LateInput) => {
     const { start } = whole;
+    if (whole.carried) requireCurve(whole.carried);
     if (start) lateDetails(start, { ...start, rungs: [...start.rungs] }, null);
     return new LateRun(whole);
   }).run();

@@ -12,6 +12,11 @@ import { failureTypes, type DropTrial, type RetryLate, type RetryTrial } from '.
 export function begun<Input, Made>(input: unknown, wanted: readonly string[], make: (input: Input) => Made): Made {
   const lacks = wanted.filter((key) => !isMapping(input) || input[key] === undefined);
   if (lacks.length > 0) throw wrongInput(`lacks ${lacks.join(', ')}`);
+  const carried = isMapping(input) ? input['carried'] : undefined;
+  // Only a run that goes on with another has something to take along.
+  if (carried !== undefined && carried !== null && workflowInfo().continuedFromExecutionRunId === undefined) {
+    throw wrongInput('takes along what only an earlier run of it can have come to');
+  }
   try {
     return make(input as Input);
   } catch (error) {
@@ -65,7 +70,9 @@ export function settledOf(value: unknown): Settled | null {
 export function brokenOf(value: unknown): Broken | null {
   if (!isMapping(value)) return null;
   const { cause, refused = false } = value;
-  return typeof cause === 'string' && typeof refused === 'boolean' ? { cause, refused } : null;
+  return typeof cause === 'string' && cause.length <= 10_000 && typeof refused === 'boolean'
+    ? { cause, refused }
+    : null;
 }
 
 /** @throws ApplicationFailure that says what a request must be; for validators, which must not wait for anything */
@@ -95,6 +102,11 @@ export function retryLateOf(value: unknown): RetryLate {
     throw refused(value, 'a late retry names a trial, says whether it is to be reset, and a task queue or null');
   }
   return { trial, reset, queue };
+}
+
+/** @throws Error for what is no curve, which a run may take along */
+export function requireCurve(value: unknown): void {
+  if (!isMapping(value) || !Array.isArray(value['values'])) throw new RangeError('takes along a curve that is none');
 }
 
 function refused(value: unknown, rule: string): ApplicationFailure {

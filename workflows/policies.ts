@@ -46,6 +46,8 @@ export const troubleSeconds = 10;
 
 /** How often it is asked again for what no worker may train, should the study not have paused. */
 export const refusedSeconds = 30;
+/** So many workers, one after the other, may refuse a trial before its study pauses: one of many may lack the permission. */
+export const mostRefusals = 3;
 
 /** How often a child is tried again whose namesake of before a reset has not ended yet. */
 export const leftoverSeconds = 1;

@@ -24,7 +24,7 @@ import type { FailedTrial, RecoverActivities } from './activity-types.js';
 import type { Parking, PoolState } from './carried.js';
 import type { Control } from './control.js';
 import type { FirstTrials } from './first-trials.js';
-import { historyFull, historyOverflows, refusedSeconds, restorePolicy, trainPolicy } from './policies.js';
+import { historyFull, historyOverflows, mostRefusals, refusedSeconds, restorePolicy, trainPolicy } from './policies.js';
 import { TaskBudget } from './task-budget.js';
 import type {
   SealedIdentity,
@@ -232,6 +232,7 @@ export class TrialPool {
     const { resets, queues } = this;
     const { firstTrials } = this.options;
     const failures = new Failures(this.spec.training);
+    let refusals = 0;
     /** The last epoch that was known when it last failed. */
     let failedAt = from;
     let parking = this.moving[trial.id];
@@ -263,10 +264,12 @@ export class TrialPool {
         const end = await this.segment(job, round, at, this.segmentEnd(at, to), resets[trial.id]);
         if (end.outcome === 'interrupted') continue;
         if (end.outcome === 'refused') {
-          // The fault of no trial, and no other would fare better: it keeps its place until the study pauses.
-          this.options.refused?.(end.reason);
-          const summary = `no worker may train ${trial.id}`;
-          await condition(() => this.control.paused || this.ending, refusedSeconds * 1000, { summary });
+          // The fault of no trial: it keeps its place. Another worker may be the next to be asked, a few times.
+          refusals++;
+          if (refusals % mostRefusals === 0) this.options.refused?.(end.reason);
+          const seconds = refusals % mostRefusals === 0 ? refusedSeconds : 1;
+          const summary = `a worker may not train ${trial.id}`;
+          await condition(() => this.control.paused || this.ending, seconds * 1000, { summary });
           continue;
         }
         if (end.outcome !== 'error' || end.values.length > 0) firstTrials?.trained();

@@ -73,7 +73,7 @@ def files_are_intact(root: Path, files: Iterable[dict[str, Any]]) -> bool:
             if _digest_file(root, known["path"])["sha256"] != known["sha256"]:
                 return False
         return True
-    except OSError:
+    except (OSError, PlaceError, KeyError, TypeError, ValueError):
         return False
 
 
@@ -203,7 +203,7 @@ def _open(root: Path, name: str) -> Iterator[BinaryIO]:
 def _parts(root: Path, name: str) -> list[str]:
     path = PurePath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise ValueError(f'"{name}" is not inside {root}')
+        raise PlaceError(f'"{name}" is not inside {root}')
     return list(path.parts)
 
 
@@ -212,7 +212,7 @@ def _link(root: Path, name: str, target: Path) -> bool:
         with _inside(root, name) as (folder, last):
             os.link(last, target, src_dir_fd=folder, follow_symlinks=False)
         return True
-    except OSError:
+    except (OSError, PlaceError, KeyError, TypeError, ValueError):
         return False
 
 

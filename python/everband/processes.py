@@ -31,7 +31,7 @@ _MOST_MESSAGES = 16
 
 
 #: What the worker itself needs to connect and to tell sealed studies by: no trainer has it.
-_OURS = re.compile(r"TEMPORAL_.*(KEY|CERT|METADATA|AUTH).*|EVERBAND_(KEY|CODEC|SECRET).*")
+_OURS = re.compile(r"(TEMPORAL|EVERBAND)_.*", re.IGNORECASE)
 
 
 def _theirs() -> dict[str, str]:

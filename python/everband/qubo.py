@@ -34,6 +34,9 @@ from .schema import check_version
 
 Chains = dict[int, tuple[int, ...]]
 
+#: No chip has room for more, all coupled.
+_MOST_VARIABLES = 2000
+
 #: Seconds of access time where a solver publishes no timing. An Advantage takes about 0.03 s and 0.2 ms a read.
 _UNKNOWN_TIMING = (0.05, 0.001)
 
@@ -74,6 +77,8 @@ def create_activity(
 
 def _model(request: Mapping[str, Any]) -> dimod.BinaryQuadraticModel:
     n = request["variables"]
+    if not isinstance(n, int) or isinstance(n, bool) or not 0 < n <= _MOST_VARIABLES:
+        raise ApplicationError(f"variables must be a whole number up to {_MOST_VARIABLES}, not {n!r}", non_retryable=True)
     matrix = numpy.zeros((n, n))
     matrix[numpy.triu_indices(n)] = numpy.frombuffer(base64.b64decode(request["qubo"]), "<f8")
     return dimod.BinaryQuadraticModel(matrix, "BINARY")

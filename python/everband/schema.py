@@ -40,7 +40,7 @@ def check_segment(segment: Any) -> None:
         raise _invalid(f"source must be a mapping, the request has {source!r}")
     for name in (segment.get("study"), trial.get("id"), *([source.get("trial")] if source else [])):
         require_name(name)
-    if not isinstance(trial.get("config"), dict) or not _is_count(trial.get("seed")):
+    if not isinstance(trial.get("config"), dict) or not _is_count(trial.get("seed")) or trial["seed"] >= 2**32:
         raise _invalid("trial must have a config and a seed")
     metric = segment.get("metric")
     if not isinstance(metric, str) or metric in ("", "epoch", "checkpoint"):
@@ -54,7 +54,7 @@ def check_segment(segment: Any) -> None:
             raise _invalid(f"training.{key} must be a number of 0 or more, the request has {number!r}")
     identity = segment.get("identity")
     known = identity if isinstance(identity, dict) else {}
-    if not isinstance(known.get("id"), str) or not known["id"] or not _is_count(known.get("incarnation")):
+    if not isinstance(known.get("id"), str) or not 0 < len(known["id"]) <= 200 or not _is_count(known.get("incarnation")):
         raise _invalid(f'identity must be {{"id": text, "incarnation": 0, 1, ...}}, the request has {identity!r}')
     if source and not (_is_count(source.get("epoch")) and source["epoch"] >= 1):
         raise _invalid(f'source.epoch must be an epoch, 1 or more; the request has {source.get("epoch")}')

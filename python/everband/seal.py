@@ -89,7 +89,8 @@ def _require_private(path: Path, mask: int) -> None:
     if not hasattr(os, "getuid"):
         return
     status = path.stat()
-    if status.st_uid not in (os.getuid(), 0):
+    # Root may read everything anyway: in a container a mounted file has the uid of whoever owns it outside.
+    if os.getuid() != 0 and status.st_uid not in (os.getuid(), 0):
         raise KeyProblem(
             f"{path} belongs to another user (uid {status.st_uid}). Fix: use a key of your own (EVERBAND_KEY_FILE)"
         )

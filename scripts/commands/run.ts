@@ -159,11 +159,11 @@ interface StartOptions extends Json {
 
 /** Starts the study of a file, or goes on with one that the server has lost. */
 async function begin(file: string | undefined, options: StartOptions): Promise<{ study: Study; says: string }> {
+  // Beside what programs read from standard output.
+  const say = (line: string) => (options.json ? console.error(line) : console.log(line));
   if (options.recover === undefined) {
     if (file === undefined) throw new CliError('there is no study file. Fix: `everband start <study-file>`.', 2);
     const study: Study = { ...(await checkStudy(file)), ...(options.name ? { name: options.name } : {}) };
-    // Beside what programs read from standard output.
-    const say = (line: string) => (options.json ? console.error(line) : console.log(line));
     return { study: await startStudy(study, say), says: 'started' };
   }
   if (file !== undefined || options.name !== undefined) {
@@ -174,7 +174,7 @@ async function begin(file: string | undefined, options: StartOptions): Promise<{
       'no orchestrating worker polls, and only such a worker can read the record. Fix: `everband worker orchestrate`, then try again.'
     );
   }
-  const { study, epochs } = await recoverStudy(options.recover);
+  const { study, epochs } = await recoverStudy(options.recover, say);
   return { study: study as Study, says: `goes on from its record, with ${epochs} epochs behind it` };
 }
 

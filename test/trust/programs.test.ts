@@ -31,27 +31,36 @@ const look = (...command: string[]) => programOf(command, work, bin);
 describe('what a command runs', () => {
   const python = () => ({ program: path.join(bin, 'python3'), real: path.join(bin, 'python3.11'), folder: work });
   const script = () => path.join(work, 'train.py');
+  const up = (...words: string[]) => ({ ...python(), words: [...words, script()], files: [script()], open: true });
 
-  it('is a program with its script, by real path', () => {
-    assert.deepEqual(look('python3', 'train.py', '--lr', '{lr}'), { ...python(), words: [script()] });
-    assert.deepEqual(look('python3', './linked.py'), { ...python(), words: [script()] });
-    assert.deepEqual(look('python3', '-u', '-X', 'dev', 'train.py', '-c', 'x'), {
-      ...python(),
-      words: ['-u', '-X', 'dev', script()],
-    });
-    assert.deepEqual(look('env', 'A=b', 'python3', 'train.py').words, ['A=b', 'python3', script()]);
-    assert.deepEqual(look('uv', 'run', 'train.py').words, ['run', script()]);
-    assert.deepEqual(look('torchrun', '--nproc_per_node', '2', 'train.py').words.at(-1), script());
+  it('is an interpreter with its script, by real path, and whatever follows', () => {
+    assert.deepEqual(look('python3', 'train.py', '--lr', '{lr}'), up());
+    assert.deepEqual(look('python3', './linked.py'), up());
+    assert.deepEqual(look('python3', '-u', '-X', 'dev', 'train.py', '-c', 'x'), up('-u', '-X', 'dev'));
+    assert.deepEqual(look('python3', '-E', 'train.py'), up('-E'));
+    assert.deepEqual(look('sh', '-e', 'train.sh', '-c', 'x').words, ['-e', path.join(work, 'train.sh')]);
+    assert.deepEqual(look('node', '--import', 'dev', 'train.mjs').words.at(-1), path.join(work, 'train.mjs'));
   });
 
-  it('is a module in the folder where it is started', () => {
-    assert.deepEqual(look('python3', '-m', 'pkg.train', '--lr', '1'), { ...python(), words: ['-m', 'pkg.train'] });
+  it('is a module in the folder where it is started; of one that runs what its arguments say, all of them', () => {
+    const module = { ...python(), words: ['-m', 'pkg.train'], files: [], open: true };
+    assert.deepEqual(look('python3', '-m', 'pkg.train', '--lr', '1'), module);
     assert.deepEqual(look('python3', '-um', 'pkg.train').words, ['-um', 'pkg.train']);
+    assert.deepEqual(look('python3', '-mpkg.train', 'x').words, ['-mpkg.train']);
+    const launched = look('python3', '-m', 'torch.distributed.run', '--nproc', '2', 'train.py');
+    assert.deepEqual([launched.open, launched.words.length, launched.files], [false, 5, [script()]]);
   });
 
-  it('is a program of its own, whatever its arguments', () => {
+  it('is all of a command whose program is no interpreter', () => {
     const own = path.join(bin, 'mytrainer');
-    assert.deepEqual(look('mytrainer', '-c', '{x}'), { program: own, real: own, words: [], folder: null });
+    const whole = { program: own, real: own, words: ['-c', '{x}'], files: [], folder: work, open: false };
+    assert.deepEqual(look('mytrainer', '-c', '{x}'), whole);
+    assert.deepEqual(look('mytrainer', '--fast', '...'), { ...whole, words: ['--fast'], open: true });
+    const uv = look('uv', 'run', 'train.py', '--lr', '1');
+    assert.deepEqual([uv.words, uv.files, uv.open], [['run', 'train.py', '--lr', '1'], [script()], false]);
+    // An interpreter inside is called as it is: in a virtual environment its path says which.
+    assert.deepEqual(look('env', 'A=b', 'python3', 'train.py').words, ['A=b', 'python3', 'train.py']);
+    assert.equal(look('torchrun', '-c', '4', 'train.py').open, false);
   });
 
   const never: readonly (readonly [readonly string[], RegExp])[] = [
@@ -59,6 +68,7 @@ describe('what a command runs', () => {
     [['python3', 'nowhere.py'], /has no script/],
     [['python3', '-c', 'print(1)', 'train.py'], /its code in an argument or on standard input \(-c\)/],
     [['python3', '-uc', 'print(1)'], /\(-uc\)/],
+    [['python3', '-cimport os', 'train.py'], /\(-cimport os\)/],
     [['python3', '-'], /standard input \(-\)/],
     [['python3', '/dev/stdin'], /standard input/],
     [['python3', '-m'], /names no module/],
@@ -68,11 +78,15 @@ describe('what a command runs', () => {
     [['node', '-p', 'x'], /\(-p\)/],
     [['sh', '-c', 'x'], /\(-c\)/],
     [['sh', '-lc', 'x'], /\(-lc\)/],
+    [['sh', '-s'], /\(-s\)/],
     [['innocent', '-c', 'x'], /its code in an argument/],
-    [['perl5.36.0', '-e', 'x'], /\(-e\)/],
+    [['perl5.36.0', '-e', 'x'], /code in an argument/],
     [['env', 'python3', '-c', 'x'], /\(-c\)/],
+    [['env', path.join(bin, 'python3'), '-c', 'x', 'train.py'], /\(-c\)/],
+    [['env', 'python3'], /has no script/],
     [['env'], /has no script/],
     [['uv', 'run', 'nowhere'], /has no script/],
+    [['uv', 'run', '-'], /standard input/],
     [['{program}', 'train.py'], /has a placeholder, \{program\}, for its program/],
     [['python3', '{script}'], /has a placeholder, \{script\}, before or in its script/],
     [['python3', 'train-{x}.py'], /placeholder/],
@@ -111,10 +125,26 @@ describe('what an operator allowed', () => {
     refused(trainer(['node', 'train.mjs']));
     refused(trainer(['python3', path.join(work, 'train.py')], { cwd: root }));
     assert.equal(allowedEntries(stateDir).length, 1);
+    // Whatever option takes a file: of a launcher all arguments count.
+    allow(stateDir, allowedBy(trainer(['torchrun', '--config', 'dev', 'train.py'])));
+    requireAllowed(stateDir, trainer(['torchrun', '--config', 'dev', 'train.py']));
+    refused(trainer(['torchrun', '--config', 'dev', 'train.sh']));
+    allow(stateDir, allowedBy(trainer(['mytrainer', '--fast', '...'])));
+    requireAllowed(stateDir, trainer(['mytrainer', '--fast', '{lr}']));
+    refused(trainer(['mytrainer', '--slow']));
     for (const cut of ['', '{', 'null', '7']) {
       writeFileSync(path.join(stateDir, 'allowed', 'x.json'), cut);
       refused(trainer(['python3', 'dev']));
     }
+  });
+
+  it('is worth nothing in a folder that others write to', () => {
+    allow(stateDir, allowedBy(trainer(['python3', 'train.py'])));
+    chmodSync(path.join(stateDir, 'allowed'), 0o770);
+    assert.throws(
+      () => requireAllowed(stateDir, trainer(['python3', 'train.py'])),
+      /open to other users.*Fix: chmod go-w/
+    );
   });
 
   it('is not what another program of its name is: a virtual environment, a link that was put in its place', () => {
@@ -179,7 +209,9 @@ describe('places and secrets', () => {
   it("are the worker's: from its folder or its environment, and shown to nobody", () => {
     const state = mkdtempSync(path.join(root, 'secrets-'));
     mkdirSync(path.join(state, 'secrets'));
-    writeFileSync(path.join(state, 'secrets', 'db'), 'geheim\n');
+    writeFileSync(path.join(state, 'secrets', 'db'), 'geheim\n', { mode: 0o600 });
+    writeFileSync(path.join(state, 'secrets', 'open'), 'geheim', { mode: 0o644 });
+    assert.throws(() => readSecret(state, 'open'), /must be this user's alone/);
     assert.equal(readSecret(state, 'db'), 'geheim');
     process.env['EVERBAND_SECRET_W_B'] = 'other';
     assert.equal(readSecret(state, 'w-b'), 'other');

@@ -251,7 +251,6 @@ describe('roads to the workers', function () {
       ...{ schemaVersion: 2, study: study.name, trial, metric: 'loss', from: 0, to: 2, trainer: study.trainer },
       training: { maxLosses: 3, epochTimeoutSeconds: 20, graceSeconds: 5 },
     };
-    const theirs = { name: 'theirs' };
     const up = '../../../x';
     const does = async (activity: string, taskQueue: string, ...args: unknown[]): Promise<unknown> => {
       const id = `stranger-${activity}-${Math.random()}`;
@@ -279,7 +278,7 @@ describe('roads to the workers', function () {
         ['noteFailed', 'theirs', identity, {}],
         ['anyEpoch', 'theirs', identity],
         ['recoverStudy', 'theirs', 'v1.a.b.c'],
-        ['restoreRecord', theirs, identity, { 'x.json': 'y' }],
+        ['restoreRecord', ours('theirs'), identity, { 'x.json': 'y' }],
         ['prepareLate', 'theirs', null, { trial: 't', reset: false, queue: null }, false],
         ['lateVerdict', 'theirs', identity, trial, 0, { value: 1 }],
         ['recordLate', { identity, number: 0 }, { study: 'theirs', trial: 't' }, {}],
@@ -291,7 +290,11 @@ describe('roads to the workers', function () {
         'InvalidStudy',
         /cannot be the name of a file/
       );
-      await refused(record('record', 'theirs', other, 'a.json', '{}', [up], []), 'InvalidStudy', /cannot be the name/);
+      await refused(
+        record('record', 'theirs', other, 'b0-r0.json', '{}', [up], []),
+        'InvalidStudy',
+        /cannot be the name/
+      );
       await refused(record('record', up, other, 'a.json', '{}', [], []), 'InvalidStudy', /cannot be a name/);
       const control = { paused: false, stopped: false, parallelism: 1 };
       const child = {
