@@ -349,6 +349,17 @@ describe('roads to the workers', function () {
         );
       }
     }
+    // What no converter can make a value of.
+    for (const [encoding, data] of [
+      ['json/plain', '{'],
+      ['nobody/knows', 'x'],
+      ['', ''],
+    ] as const) {
+      await client.workflowService.signalWorkflowExecution({
+        ...{ namespace: 'default', workflowExecution: { workflowId: handle.workflowId }, signalName: 'control' },
+        input: { payloads: [{ metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(data) }] },
+      });
+    }
     const late = { trial: '../../x', reset: true, queue: null };
     await assert.rejects(handle.executeUpdate('retryLate', { args: [late] as unknown as [] }));
     for (const name of ['retryTrial', 'dropTrial']) {
