@@ -44,6 +44,12 @@ describe('trainSegment', function () {
   const lineTrainer = (): Trainer => {
     return { type: 'command', command: [process.execPath, here('./line-trainer.mjs')], cwd: stateDir, env: {} };
   };
+  /** A trainer that is this script. */
+  const scripted = (name: string, text: string, program: string = process.execPath): Trainer => {
+    const script = path.join(stateDir, name);
+    writeFileSync(script, text);
+    return { type: 'command', command: [program, script], cwd: stateDir, env: {} };
+  };
   const input = (config: Config, more: Asked = {}): Segment =>
     trustedSegment(stateDir, {
       ...{ schemaVersion: 2, study: 's', metric: 'loss', from: 0, to: 3, trainer: lineTrainer() },
@@ -77,8 +83,8 @@ describe('trainSegment', function () {
 
   it('ends a trainer that waits for its input to close, also when the clock is put right meanwhile', async () => {
     const lines = [1, 2, 3].map((epoch) => `console.log('{"epoch":${epoch},"loss":${epoch}}');`).join('');
-    const command = [process.execPath, '-e', `${lines} process.stdin.resume().on('end', () => process.exit(0))`];
-    const running = run(input({}, { trainer: { type: 'command', command, cwd: stateDir, env: {} } }));
+    const trainer = scripted('waits.mjs', `${lines} process.stdin.resume().on('end', () => process.exit(0))`);
+    const running = run(input({}, { trainer }));
     const now = Date.now;
     try {
       while (!existsSync(path.join(stateDir, 'studies/s/logs/t.log')) || !/"epoch":3/.test(log())) await sleep(20);
@@ -164,7 +170,7 @@ describe('trainSegment', function () {
     // One that has said nothing at all has failed too.
     const silent = (to: number): Trainer => {
       const script = `read x; echo '{"epoch":1,"loss":1}'; echo '{"ready":true}'; read y; echo ${to} >> ${stateDir}/silent; exit 3`;
-      return { type: 'command', command: ['/bin/sh', '-c', script], cwd: stateDir, env: {} };
+      return scripted('silent.sh', script, '/bin/sh');
     };
     const other = { trainer: silent(1), reset: 7 };
     assert.equal((await run(input({}, { ...other, to: 1 }))).outcome, 'completed');
@@ -295,9 +301,7 @@ describe('trainSegment', function () {
 
   it('tells what a trainer says in a message that can be sent and kept', async () => {
     const say = (line: string): Trainer => {
-      const script = path.join(stateDir, 'says.mjs');
-      writeFileSync(script, `process.stdin.once('data', () => console.log(${JSON.stringify(line)}))`);
-      return { type: 'command', command: [process.execPath, script], cwd: stateDir, env: {} };
+      return scripted('says.mjs', `process.stdin.once('data', () => console.log(${JSON.stringify(line)}))`);
     };
     const messageOf = (trainer: Trainer) => run(input({}, { trainer })).then(String, (error: Error) => error.message);
     // Half a character cannot be written as UTF-8.
