@@ -73,7 +73,7 @@ export function requireIdentity(identity: unknown): asserts identity is SealedId
   }
 }
 
-export function isCount(value: unknown): value is number {
+function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 

@@ -12,7 +12,7 @@ export class SecretError extends Error {
 }
 
 /** Names of secrets. */
-export const secretName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+const secretName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /** @throws {SecretError} */
 export function readSecret(stateDir: string, name: string): string {

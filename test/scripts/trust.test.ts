@@ -1,6 +1,16 @@
 /** Who may run what on whose workers, as the command has it. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { cli, Cluster, ended, runCommand, type Printed } from '../harness.js';
@@ -79,6 +89,28 @@ for line in sys.stdin:
     const fine = await run(['watch', 'cluster'], address);
     assert.equal(fine.code, 0, fine.err);
     await ended(allowing);
+  });
+
+  it('a worker without the key waits for it, and says so', async () => {
+    const other = path.join(folder, 'without-key');
+    mkdirSync(other, { mode: 0o700 });
+    const file = study('keyless', { command: ['python3', 'train.py'] });
+    const worker = await cluster.workerOf(
+      cli,
+      { ...address, EVERBAND_HOME: other },
+      ['orchestrate', 'train'],
+      '--allow',
+      file
+    );
+    assert.equal((await run(['start', file], address)).code, 0);
+    const status = async () => (await run(['status', 'keyless'], address)).out;
+    while (!/there is no key in .*without-key/.test(await status())) continue;
+    // Given the key, it goes on.
+    cpSync(path.join(cluster.stateDir, 'key'), path.join(other, 'key'));
+    chmodSync(path.join(other, 'key'), 0o600);
+    const watched = await run(['watch', 'keyless'], { ...address, EVERBAND_HOME: other });
+    assert.equal(watched.code, 0, watched.out + watched.err);
+    await ended(worker);
   });
 
   it('refuses what no worker should be told, before anything starts', async () => {
