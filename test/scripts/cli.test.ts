@@ -15,6 +15,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { canonicalJson, digestsOf, type StudyRecord } from '../../core/record.js';
+import { addCodecCommands } from '../../scripts/commands/codec.js';
 import { addDataCommands } from '../../scripts/commands/data.js';
 import { addInspectCommands } from '../../scripts/commands/inspect.js';
 import { addOperateCommands } from '../../scripts/commands/operate.js';
@@ -118,7 +119,7 @@ function keepEpochs(): void {
 /** Every command with its arguments, in the order of the help. */
 const commands = [
   ...['validate <study-file>', 'plan <study-file>', 'start [study-file]', 'watch <study>', 'demo', 'init', 'server'],
-  ...['worker [roles...]', 'doctor', 'list', 'status <study>', 'trials <study>', 'logs <study> <trial>'],
+  ...['worker [roles...]', 'doctor', 'codec', 'list', 'status <study>', 'trials <study>', 'logs <study> <trial>'],
   ...['export <study>', 'audit <study>', 'report <study>', 'pause <study>', 'resume <study>', 'stop <study>'],
   ...['parallelism <study> <trials>', 'retry <study> [trial]', 'drop <study> <trial>', 'delete <study>'],
   ...['data [folder]', 'simulate <curves>'],
@@ -230,7 +231,14 @@ describe('the everband command', function () {
   it('has examples in the help of every command, with options that it has', () => {
     let help = '';
     const program = new Command('everband').configureOutput({ writeOut: (text) => (help += text) });
-    for (const add of [addRunCommands, addServeCommands, addInspectCommands, addOperateCommands, addDataCommands])
+    for (const add of [
+      addRunCommands,
+      addServeCommands,
+      addCodecCommands,
+      addInspectCommands,
+      addOperateCommands,
+      addDataCommands,
+    ])
       add(program);
     addSimulateCommand(program);
     const names = program.commands.map((command) => command.name());
