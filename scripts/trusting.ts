@@ -9,7 +9,7 @@ import { namedCluster } from '../cluster/named.js';
 import { stateDir } from '../cluster/state.js';
 import type { CommandTrainer, ModuleTrainer, Study } from '../core/study.js';
 import { commandWords } from '../study/command-words.js';
-import { allow, allowedBy, allowedText, NotAllowedError, type Allowed } from '../trust/allowed.js';
+import { allow, allowedBy, allowedText, NotAllowedError, requireAllowed, type Allowed } from '../trust/allowed.js';
 import { KeyError, makeSealKeys } from '../trust/key.js';
 import { ProgramError } from '../trust/programs.js';
 import { grantOf, sealOf } from '../trust/seal.js';
@@ -28,14 +28,18 @@ export function sealFor(study: Study): string {
 
 /**
  * Allows a study's trainer where nobody else has a say: server, workers and state folder are those of one user on one
- * machine. Gives the line that says so; null where there is nothing to say.
+ * machine. Gives the line that says so, or who has to; null where there is nothing to say.
  * @throws CliError for a trainer that no worker may run
  */
 export async function allowOwn(client: Client, { trainer }: Study): Promise<string | null> {
   if (trainer.type !== 'command' && trainer.type !== 'module') return null;
-  if (namedCluster() !== null || !isOwn(stateDir()) || !(await workersAreOwn(client))) return null;
-  const entry = entryOf(trainer);
-  return allowHere(entry) ? `its workers may run ${allowedText(entry)}` : null;
+  const others = await othersHaveASay(client);
+  if (others === null) {
+    const entry = entryOf(trainer);
+    return allowHere(entry) ? `its workers may run ${allowedText(entry)}` : null;
+  }
+  if (isAllowedHere(trainer)) return null;
+  return `its workers have to be told that they may run its trainer, for ${others}: \`everband worker --allow <study file>\``;
 }
 
 /**
@@ -52,6 +56,24 @@ export async function allowNamed(named: readonly string[], env: readonly string[
     lines.push(`${isNew ? 'allowed' : 'allowed already'}: ${allowedText(whole)}`);
   }
   return lines;
+}
+
+/** Why the operator of the workers may be somebody else; null where that is this user. */
+async function othersHaveASay(client: Client): Promise<string | null> {
+  const named = namedCluster();
+  if (named !== null) return `${named.by} names a cluster`;
+  if (!isOwn(stateDir())) return `${stateDir()} is not this user's alone`;
+  return (await workersAreOwn(client)) ? null : 'a worker that polls is not of this user and machine';
+}
+
+function isAllowedHere(trainer: CommandTrainer | ModuleTrainer): boolean {
+  try {
+    requireAllowed(stateDir(), trainer);
+    return true;
+  } catch {
+    // This machine need not be one that trains.
+    return false;
+  }
 }
 
 function allowHere(entry: Allowed): boolean {
