@@ -22,17 +22,21 @@ import { planTable } from './plan-table.js';
 import { missingPollers } from './pollers.js';
 import { startServer, type ServerInfo } from '../cluster/server.js';
 import { stateDir } from '../cluster/state.js';
+import { allowNamed } from './trusting.js';
 import { killAway } from './under-fire.js';
 import { watch } from './watch.js';
 
 const roles = Object.keys(taskQueues) as Role[];
 const folder = fileURLToPath(new URL('../examples/digits/', import.meta.url));
+const trainer = path.join(folder, 'trainer.js');
 
 /** @throws CliError when what was killed came to another answer than what was not */
 export async function runDemo({ chaos = false }: { readonly chaos?: boolean } = {}): Promise<void> {
   const dir = stateDir();
   if (imagesFolder() === null) await installImages((line) => console.log(line));
   let server: ServerInfo = await startServer(dir, (line) => console.log(line));
+  // Its workers are its own, on whatever cluster they are.
+  for (const line of await allowNamed([trainer], [])) console.log(line);
   const workers = new Map(roles.map((role) => [role as string, startWorker(role)]));
   const end = () => workers.forEach((worker) => worker.kill('SIGTERM'));
   let running: string | null = null;
@@ -130,7 +134,7 @@ function sameAnswer(record: StudyRecord | null, undisturbed: StudyRecord | null,
 /** The example's study file under a name of its own, with the trainer as built. */
 function demoStudy(name: string): object {
   const study = parse(readFileSync(path.join(folder, 'study.yaml'), 'utf8')) as object;
-  return { ...study, name, trainer: { module: path.join(folder, 'trainer.js') } };
+  return { ...study, name, trainer: { module: trainer } };
 }
 
 /** `digits-1`, or the next one that neither the records nor the server know. */

@@ -34,7 +34,7 @@ const maxBytes = 256 * 1024 * 1024;
 export function readTable(trainer: ReplayTrainer): CurveTable {
   const key = `${trainer.columns}\n${trainer.file}`;
   const stat = statSync(trainer.file, { throwIfNoEntry: false });
-  if (!stat) throw new Error(`${trainer.file} is not there, on ${os.hostname()}`);
+  if (!stat) throw new Error(`${trainer.file}: there is no such file on ${os.hostname()}`);
   // To open a FIFO would block the whole worker.
   if (!stat.isFile()) throw new Error(`${trainer.file} is no regular file`);
   const { mtimeMs, size } = stat;

@@ -76,7 +76,10 @@ for line in sys.stdin:
     const file = study('cluster', { command: ['python3', 'other.py'] });
     const worker = await cluster.workerOf(cli, address, ['orchestrate', 'train']);
     const refused = await run(['start', file], address);
-    assert.match(refused.out, /workers have to be told .* for TEMPORAL_ADDRESS names a cluster: `everband worker --allow/);
+    assert.match(
+      refused.out,
+      /workers have to be told .* for TEMPORAL_ADDRESS names a cluster: `everband worker --allow/
+    );
     const paused = async () => JSON.parse((await run(['status', 'cluster', '--json'], address)).out || '{}') as Status;
     let status = await paused();
     while (status.phase !== 'paused') status = await paused();
