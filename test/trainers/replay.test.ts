@@ -59,7 +59,7 @@ describe('replay table', () => {
       const trainer = { type: 'replay', file: path.join(folder, name), columns: 'loss_', secondsPerEpoch: 0 } as const;
       assert.throws(() => readTable(trainer), rule);
     };
-    refused('nowhere.csv', /nowhere\.csv is not there/);
+    refused('nowhere.csv', /nowhere\.csv: there is no such file/);
     mkdirSync(path.join(folder, 'folder.csv'));
     refused('folder.csv', /folder\.csv is no regular file/);
     // To read it would block until somebody writes, which nobody does.

@@ -187,7 +187,7 @@ describe('a study that can never run', function () {
     );
     const lost = { ...replay('lost', { replay: file }) };
     const nowhere = { ...lost, trainer: { ...lost.trainer, file: `${file}.lost` } } as Study;
-    assert.match(await refusal(nowhere), /curves\.csv\.lost is not there/);
+    assert.match(await refusal(nowhere), /curves\.csv\.lost: there is no such file/);
     execFileSync('mkfifo', [`${file}.fifo`]);
     assert.match(await refusal(replay('fifo', { replay: `${file}.fifo` })), /is no regular file/);
     assert.ok(Date.now() - since < 20_000);
