@@ -5,6 +5,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   realpathSync,
   rmSync,
@@ -92,6 +93,32 @@ for line in sys.stdin:
     const fine = await run(['watch', 'cluster'], address);
     assert.equal(fine.code, 0, fine.err);
     await ended(allowing);
+  });
+
+  it('a secret is in no history, record, log or message, although its trainer prints it', async () => {
+    const secret = 'geheim-7f3a';
+    const script = path.join(folder, 'leaks.py');
+    const says = 'os.environ["TOKEN"] + " as bytes " + repr(os.environ["TOKEN"].encode())';
+    writeFileSync(
+      script,
+      `import os, sys\ninput()\nprint(${says}, flush=True)\nprint(${says}, file=sys.stderr)\nraise SystemExit(${says})\n`
+    );
+    const file = study('secretive', { command: ['python3', 'leaks.py'], env: { TOKEN: { secret: 'tok' } } });
+    const worker = await cluster.workerOf(cli, { EVERBAND_SECRET_TOK: secret }, ['orchestrate', 'train']);
+    assert.equal((await run(['start', file])).code, 0);
+    await run(['watch', 'secretive']);
+    const record = readFileSync(path.join(cluster.stateDir, 'studies/secretive/record/record.json'), 'utf8');
+    assert.match(record, /exit code 1.*\*\*\* as bytes b'\*\*\*'/);
+    await ended(worker);
+    const files = readdirSync(cluster.stateDir, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+    const holding = files.filter((one) => readFileSync(path.join(one.parentPath, one.name)).includes(secret));
+    // The server's database, with every history, is one of them.
+    assert.ok(files.some(({ name }) => name.startsWith('temporal.db')));
+    assert.deepEqual(
+      holding.map(({ name }) => name),
+      []
+    );
+    assert.match((await run(['logs', 'secretive', 'b0-t000'])).out, /\*\*\* as bytes/);
   });
 
   it('a worker without the key waits for it, and says so', async () => {
