@@ -179,9 +179,6 @@ describe('ASHA through Temporal', function () {
     await cluster.begin(one);
     for (let i = 0; i < 40 && !/parked: /.test((await cluster.everband('status', one.name)).out); i++) await sleep(250);
     writeFileSync(flag, '');
-    // Its only trial so far has failed, so that the study has paused.
-    const resumed = await cluster.everband('resume', one.name);
-    assert.equal(resumed.code, 0, resumed.err);
     const retried = await cluster.everband('retry', one.name, 'b1-t000', '--reset');
     assert.match(retried.out, /b1-t000 trains again/, retried.err);
     await cluster.result(one);
