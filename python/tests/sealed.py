@@ -2,7 +2,13 @@
 
 import base64
 
+from temporalio.testing import ActivityEnvironment
+
 from everband.seal import _digest, _mac
+
+_INFO = ActivityEnvironment.default_info()
+#: What an activity environment says it is asked for.
+ASKED = {"taskQueue": _INFO.task_queue, "activity": _INFO.activity_type}
 
 KEY = base64.b64encode(b"k" * 32).decode()
 

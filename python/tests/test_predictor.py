@@ -9,10 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from everband.predictor import create_activity
 
-from sealed import seal
-
-_INFO = ActivityEnvironment.default_info()
-ASKED = {"taskQueue": _INFO.task_queue, "activity": _INFO.activity_type}
+from sealed import ASKED, seal
 
 
 def request(**more):

@@ -20,6 +20,7 @@ from everband.chips import Gone, MockChip, Qpu, SolverFailed, redacted
 from everband.qubo import create_activity
 
 from sapi import NAME, TOKEN, Sapi
+from sealed import ASKED, seal
 from test_polling import environment, says_one_line  # noqa: F401
 
 
@@ -27,7 +28,8 @@ def request(matrix, reads=100, **more):
     n = len(matrix)
     upper = numpy.asarray(matrix, "<f8")[numpy.triu_indices(n)]
     qubo = base64.b64encode(upper.tobytes()).decode()
-    return {"schemaVersion": 1, "study": "s", "variables": n, "qubo": qubo, "reads": reads, "seed": 2**32 - 1, **more}
+    asked = {"schemaVersion": 1, "study": "s", "seal": seal("s", None, ASKED)}
+    return {**asked, "variables": n, "qubo": qubo, "reads": reads, "seed": 2**32 - 1, **more}
 
 
 def random_matrix(n, seed=1):

@@ -27,7 +27,7 @@ describe('a model that somebody else answers for', function () {
 
   function run(...args: string[]): ChildProcess {
     const worker = spawn(python, args, {
-      env: { ...process.env, PYTHONPATH: path.join(root, 'python') },
+      env: { ...cluster.environment, PYTHONPATH: path.join(root, 'python') },
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     workers.push(worker);

@@ -184,7 +184,7 @@ describe('a predicting worker that is lost', function () {
       const python = pythonOf(this);
       const begin = async (seconds: number) => {
         const worker = spawn(python, [path.join(root, 'test/fixtures/python_predictor.py'), address, String(seconds)], {
-          env: { ...process.env, PYTHONPATH: path.join(root, 'python'), PYTHONUNBUFFERED: '1' },
+          env: { ...cluster.environment, PYTHONPATH: path.join(root, 'python'), PYTHONUNBUFFERED: '1' },
           stdio: ['ignore', 'pipe', 'inherit'],
         });
         frozen.push(worker);

@@ -153,7 +153,7 @@ async function recordOn(settings: Record<string, number>, names: readonly string
       defaultHeartbeatThrottleInterval: '100ms',
     });
     const running = trainer.run();
-    const solver = names.includes('history-dwave') ? solverAt(address) : null;
+    const solver = names.includes('history-dwave') ? solverAt(cluster, address) : null;
     const client = await cluster.client();
     for (const name of names) {
       const { study: more, operate } = recorded[name] as Recorded;
@@ -208,11 +208,11 @@ function failure(message: string, type: string): ApplicationFailure {
   return error;
 }
 
-function solverAt(address: string) {
+function solverAt(cluster: Cluster, address: string) {
   const python = path.join(root, 'python', '.venv', 'bin', 'python');
   if (!existsSync(python)) throw new Error('python/.venv is missing: npm run setup -- --integrations');
   return spawn(python, ['-m', 'everband.qubo', '--address', address, '--solver', 'mock'], {
-    env: { ...process.env, PYTHONPATH: path.join(root, 'python') },
+    env: { ...cluster.environment, PYTHONPATH: path.join(root, 'python') },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
 }
