@@ -123,15 +123,23 @@ export async function requireRecoverable(stateDir: string, name: string): Promis
   await remains.takeUp(note);
 }
 
+/** The study of a record. @throws ApplicationFailure that says why there is none */
+export function recordedStudy(stateDir: string, name: string): Study {
+  const study = readStudy(stateDir, name);
+  if (study) return study;
+  if (listRecords(stateDir).includes(name)) {
+    throw refused(`study.json in the record of study ${name} was cut or changed. Fix: put back a copy`);
+  }
+  throw refused(
+    `there is no record of a study named ${name} in ${stateDir}. Fix: run this where its orchestrating worker runs, or set EVERBAND_HOME`
+  );
+}
+
 function remainsOf(
   stateDir: string,
   name: string
 ): { study: Study; identity: StudyIdentity; note: RunNote; remains: StudyRemains } {
-  const study = readStudy(stateDir, name);
-  if (!study && listRecords(stateDir).includes(name)) {
-    throw refused(`study.json in the record of study ${name} was cut or changed. Fix: put back a copy`);
-  }
-  if (!study) throw refused(`there is no record of a study named ${name} in ${stateDir}`);
+  const study = recordedStudy(stateDir, name);
   if (existsSync(recordFile(stateDir, name))) throw refused(`study ${name} has ended: its record is complete`);
   const identity = readIdentity(studyFolder(stateDir, name));
   const note = readRunNote(stateDir, name);

@@ -1,7 +1,7 @@
 /** Takes up studies whose workflows are gone or cannot go on. */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import { requireRecoverable } from '../activities/recover.js';
-import { readStudy } from '../activities/record-store.js';
+import { recordedStudy, requireRecoverable } from '../activities/recover.js';
+import type { Study } from '../core/study.js';
 import { withClient } from '../cluster/connect.js';
 import { CliError } from '../cluster/errors.js';
 import { stateDir } from '../cluster/state.js';
@@ -22,12 +22,7 @@ export async function recoverStudy(name: string, say: (line: string) => void = (
   return withClient(async (client) => {
     const root = workflowIds.study(name);
     await endStuck(client, name);
-    const study = readStudy(stateDir(), name);
-    if (!study) {
-      throw new CliError(
-        `there is no record of ${name} in ${stateDir()}. Fix: run this where its orchestrating worker runs, or set EVERBAND_HOME.`
-      );
-    }
+    const study = recordedHere(name);
     const seal = sealFor(study);
     const allowed = await allowOwn(client, study);
     if (allowed !== null) say(allowed);
@@ -48,6 +43,14 @@ export async function recoverStudy(name: string, say: (line: string) => void = (
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
   });
+}
+
+function recordedHere(name: string): Study {
+  try {
+    return recordedStudy(stateDir(), name);
+  } catch (error) {
+    throw new CliError((error as Error).message);
+  }
 }
 
 /** Whether a study's workflow code is another by now. @throws CliError when nobody answers for it */
