@@ -34,7 +34,7 @@ const slots = 2;
 /** Seconds that an attempt may go on before it learns that it counts no more: it looks every second. */
 const fenceSeconds = 2;
 /** The first commands of a study and of a group, which another build gives later. */
-const beginnings = ['const { identity, started } = this;', 'all = await local.run('];
+const beginnings = ['const name = recoveryOf(input);', 'all = await local.run('];
 
 /** Whom a fault hits: a worker by its role, a trainer process, or the server. */
 export const roles = ['orchestrator', 'predictor', 'trainer', 'python', 'judge', 'process', 'server'] as const;

@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const soon = 15_000;
 
 /** What a study does first, and a group. */
-const beginnings = ['const { identity, started } = this;', 'all = await local.run('] as const;
+const beginnings = ['const name = recoveryOf(input);', 'all = await local.run('] as const;
 const wait = 'await new Promise((done) => setTimeout(done, 1));';
 
 describe('a study that no worker can carry on', function () {
@@ -270,7 +270,7 @@ describe('a study that no worker can carry on', function () {
   });
 
   it('says so when every training worker is of another version, and no trial pays for it', async () => {
-    const later = cluster.otherBuild({ 'activities/train.js': [['version !== 2 && version !== 3', 'version !== 4']] });
+    const later = cluster.otherBuild({ 'activities/segment-input.js': [['!schema ||', 'version !== 5 ||']] });
     await ended(trainer, 'SIGKILL');
     trainer = await cluster.workerOf(later, {}, ['train'], '--slots', '4');
     const study = studyOf(file('unread', 1));
