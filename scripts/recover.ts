@@ -39,7 +39,8 @@ export async function recoverStudy(name: string, say: (line: string) => void = (
     for (;;) {
       if (await hasFailed(client, name)) await resultOf(client, name);
       const status = await handle.query<StudyStatus>(queryNames.status);
-      if (status.phase !== 'preparing') return status;
+      // One that has failed has a phase too, and no study.
+      if (status.study && status.phase !== 'preparing') return status;
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
   });
