@@ -64,6 +64,9 @@ export interface CommandTrainer {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | SecretReference>>;
 }
+/** Names of secrets. */
+export const secretName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+
 /** A value that the worker has and the study only names. */
 export interface SecretReference {
   readonly secret: string;

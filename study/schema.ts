@@ -8,7 +8,7 @@ import { predictorOf, predictors, type PredictorSettings } from '../core/predict
 import { pruners } from '../core/pruners/index.js';
 import { samplers } from '../core/samplers/index.js';
 import { schedulers } from '../core/schedulers/index.js';
-import { failureKinds, trainingDefaults, type FailureKind } from '../core/settings.js';
+import { failureKinds, secretName, trainingDefaults, type FailureKind } from '../core/settings.js';
 import { json, optionShape, undefaulted, unionOf } from './option-schema.js';
 import { shortPruners, shortSchedulers } from '../core/short-names.js';
 
@@ -127,7 +127,7 @@ const environmentValue = z.union(
     // Null ends an entry of the environment, and what follows would be another one.
     z.string().refine((text) => !text.includes('\0')),
     z.strictObject({
-      secret: z.string(environmentRule).regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, secretRule),
+      secret: z.string(environmentRule).regex(secretName, secretRule),
     }),
   ],
   { error: environmentRule }

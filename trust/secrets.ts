@@ -4,15 +4,13 @@
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { secretName } from '../core/settings.js';
 import { openness } from './private-file.js';
 
 /** A secret that this worker does not have. */
 export class SecretError extends Error {
   override readonly name = 'SecretError';
 }
-
-/** Names of secrets. */
-const secretName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /** @throws {SecretError} */
 export function readSecret(stateDir: string, name: string): string {
