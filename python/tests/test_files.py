@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from everband.files import copy_files, describe_files, link_on_the_way, remove_within
+from everband.files import PlaceError, copy_files, describe_files, link_on_the_way, remove_within
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_nothing_behind_a_link_is_removed(places: tuple[Path, Path]) -> None:
 @pytest.mark.parametrize("name", ["../outside", "a/../../outside", "/tmp", "", "."])
 def test_nothing_above_the_folder_is_removed(name: str, places: tuple[Path, Path]) -> None:
     root, outside = places
-    with pytest.raises(ValueError, match="is not inside"):
+    with pytest.raises(PlaceError, match="is not inside"):
         remove_within(root, name)
     assert (outside / "b" / "one").exists()
 
