@@ -16,6 +16,8 @@ const named = process.argv.slice(2).filter((argument) => argument !== '--all');
 const began = Date.now();
 const total = { passed: 0, failed: 0, skipped: 0 };
 const took = [];
+/** What failed, a line each: said once more before the last line, where nobody has to look for it. */
+const failures = [];
 const counts = mkdtempSync(path.join(os.tmpdir(), 'everband-counts-'));
 process.on('exit', () => rmSync(counts, { recursive: true, force: true }));
 
@@ -55,8 +57,9 @@ if (named.length > 0) {
   }
 }
 console.log(`\nseconds  what (${((Date.now() - began) / 1000).toFixed(0)} s in all)`);
-for (const [name, seconds] of took.sort((a, b) => b[1] - a[1]))
+for (const [name, seconds] of took.sort((a, b) => b[1] - a[1]).slice(0, 20))
   console.log(`${seconds.toFixed(1).padStart(7)}  ${name}`);
+for (const line of failures) console.log(`FAILED: ${line}`);
 console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
 process.exit(total.failed === 0 ? 0 : 1);
 
@@ -98,7 +101,9 @@ async function run(name, [program, ...args], env = {}) {
 }
 
 /** A program that did not end well has failed at least once, and so has one that ran nothing. */
-function add({ passed, failed, skipped }, status) {
+function add(name, { passed, failed, skipped }, status, lines = []) {
+  if (failed > 0 || status !== 0 || passed + skipped === 0)
+    failures.push(...(lines.length > 0 ? lines.map((line) => `${name}: ${line}`) : [name]));
   total.passed += passed;
   total.skipped += skipped;
   total.failed += failed === 0 && (status !== 0 || passed + skipped === 0) ? 1 : failed;
@@ -106,7 +111,7 @@ function add({ passed, failed, skipped }, status) {
 
 async function check(name, command) {
   const { status } = await run(name, command);
-  add({ passed: status === 0 ? 1 : 0, failed: 0, skipped: 0 }, status);
+  add(name, { passed: status === 0 ? 1 : 0, failed: 0, skipped: 0 }, status);
 }
 
 /** mocha's counts come through a file, for tests print lines of their own. */
@@ -117,15 +122,16 @@ async function mocha(file) {
     EVERBAND_OFFLINE: process.env.EVERBAND_OFFLINE ?? '1',
     EVERBAND_COUNTS: report,
   });
-  add(countsOf(report), status);
+  const { lines, ...counted } = countsOf(report);
+  add(file, counted, status, lines);
 }
 
 function countsOf(report) {
   try {
-    const { passes, failures, pending } = JSON.parse(readFileSync(report, 'utf8'));
-    return { passed: passes, failed: failures, skipped: pending };
+    const { passes, failures: count, pending, failed } = JSON.parse(readFileSync(report, 'utf8'));
+    return { passed: passes, failed: count, skipped: pending, lines: failed };
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, lines: [] };
   }
 }
 
@@ -133,5 +139,11 @@ async function pytest(name, files) {
   const { status, out } = await run(name, [python, '-m', 'pytest', '-q', '--color=no', ...files]);
   const closing = out.trim().split('\n').at(-1) ?? '';
   const count = (word) => Number(new RegExp(`(\\d+) ${word}`).exec(closing)?.[1] ?? 0);
-  add({ passed: count('passed'), failed: count('failed') + count('errors?'), skipped: count('skipped') }, status);
+  const counted = { passed: count('passed'), failed: count('failed') + count('errors?'), skipped: count('skipped') };
+  add(
+    name,
+    counted,
+    status,
+    out.split('\n').filter((line) => /^(FAILED|ERROR) /.test(line))
+  );
 }

@@ -1,14 +1,16 @@
-// mocha's spec output and the one line that counts.
+// mocha's spec output, and for scripts/test.mjs the counts and what failed.
 import { writeFileSync } from 'node:fs';
 import mocha from 'mocha';
 
 export default class Reporter extends mocha.reporters.Spec {
   constructor(runner, options) {
     super(runner, options);
+    const failed = [];
+    runner.on('fail', (test, error) => failed.push(`${test.fullTitle()}: ${String(error?.message).split('\n')[0]}`));
     runner.once('end', () => {
       const { passes, failures, pending } = this.stats;
       if (process.env.EVERBAND_COUNTS)
-        writeFileSync(process.env.EVERBAND_COUNTS, JSON.stringify({ passes, failures, pending }));
+        writeFileSync(process.env.EVERBAND_COUNTS, JSON.stringify({ passes, failures, pending, failed }));
     });
   }
 }
