@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { prepare } from '../chaos/environment.js';
 import { kinds } from '../chaos/faults/index.js';
 import { drawRound, selected } from '../chaos/plan.js';
+import { naming } from '../chaos/processes.js';
 import { tableOf } from '../chaos/report.js';
 import type { RoundOutcome } from '../chaos/round.js';
 import { search } from '../chaos/search.js';
@@ -43,6 +48,28 @@ describe('the checker that looks for the next fault', function () {
     assert.equal(runs, tried.length);
     assert.ok(runs <= 20, `${runs} runs`);
     assert.equal((await shrink(whole, outcome, 2, run)).runs, 2);
+  });
+
+  it('ends and removes everything that it has started when it is interrupted', async () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'everband-interrupted-'));
+    const command = ['--import=tsx', 'chaos/main.ts', '--seed', '3', '--kind', 'kill,freeze', '--round', '0'];
+    const checker = spawn(process.execPath, command, { env: { ...process.env, TMPDIR: folder } });
+    let out = '';
+    const ended = new Promise<number | null>((resolve) => checker.once('exit', resolve));
+    // The first thing that is done, with its seconds, is printed once server, workers and studies run.
+    await new Promise<void>((resolve) => {
+      for (const stream of [checker.stdout, checker.stderr])
+        stream.on('data', (chunk: Buffer) => /\d s {2}/.test((out += chunk.toString())) && resolve());
+      checker.once('exit', () => resolve());
+    });
+    assert.ok(naming(folder).length > 5, `server and workers run: ${out}`);
+    checker.kill('SIGINT');
+    assert.equal(await ended, 130, out);
+    assert.match(out, /ended by SIGINT/);
+    assert.deepEqual(naming(folder), []);
+    const left = readdirSync(folder).filter((name) => name.startsWith('everband-'));
+    assert.deepEqual(left, []);
+    rmSync(folder, { recursive: true });
   });
 
   it('finds nothing in three minutes', async () => {
