@@ -373,7 +373,10 @@ describe('trainSegment', function () {
     await fails(input({ row: 0 }, { trainer, to: 4 }), /has 3 epochs, asked for epoch 4/);
     await fails(input({ row: 2 }, { trainer }), /no row 2/);
     const nowhere = path.join(stateDir, 'nowhere.csv');
-    await fails(input({ row: 0 }, { trainer: { ...trainer, file: nowhere } }), /nowhere\.csv: there is no such file on /);
+    await fails(
+      input({ row: 0 }, { trainer: { ...trainer, file: nowhere } }),
+      /nowhere\.csv: there is no such file on /
+    );
     await fails(
       input({ row: 0 }, { trainer: { ...trainer, columns: 'lss_' } }),
       /no columns "lss_<epoch>": it has "lr"/
