@@ -19,6 +19,7 @@ import { startServer, stopServer, type ServerInfo } from '../cluster/server.js';
 import { parseStudy } from '../study/parse.js';
 import type { Study } from '../core/study.js';
 import { runCommand, sleep, type Printed } from './command.js';
+import { ownPorts } from './ports.js';
 import { mountSmall, unmount } from './disk.js';
 import type { RoundPlan } from './plan.js';
 import { found, naming, signal } from './processes.js';
@@ -132,6 +133,7 @@ export class Stage {
     }
     // What this process asks by itself, it asks in the state folder of the round.
     process.env['EVERBAND_HOME'] = this.home;
+    ownPorts(this.home);
     await this.startServer();
     const { studies, orchestrators } = this.plan;
     const has = (role: WorkerRole) => this.python !== null || (role !== 'python' && role !== 'judge');

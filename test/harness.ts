@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { readRecord } from '../activities/record-store.js';
+import { ownPorts } from '../chaos/ports.js';
 import { createSampler } from '../core/sampler.js';
 import { runInMemory } from '../core/in-memory.js';
 import { predict } from '../core/predictors/predict.js';
@@ -141,6 +142,10 @@ export class Cluster {
   private server: ServerInfo | null = null;
   private settings: Record<string, string | number> = {};
   private connection: Connection | null = null;
+
+  constructor() {
+    ownPorts(this.stateDir);
+  }
 
   async start(settings: Record<string, string | number> = {}): Promise<ServerInfo> {
     this.settings = settings;

@@ -140,6 +140,10 @@ def _told_to_end() -> asyncio.Future[None]:
 _CLIENT_CERTIFICATE = "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
 
 
+#: The server closed the connection: which of these it comes to is a matter of microseconds.
+_CLOSED = ("transport error", "AlertReceived", "hyper::Error(Canceled", "ConnectionReset", "BrokenPipe", "UnexpectedEof")
+
+
 def _access_problem(text: str, settings: dict[str, Any]) -> Optional[str]:
     """What TLS or an API key has to do with it, and what to set; None where it is neither. The package tells by text alone."""
     address, tls = settings["target_host"], settings.get("tls")
@@ -155,7 +159,7 @@ def _access_problem(text: str, settings: dict[str, Any]) -> Optional[str]:
         return f"a certificate or key for {address} cannot be read. Fix: correct {_CLIENT_CERTIFICATE}, or the profile"
     if "InvalidCertificate" in text:
         return f"the certificate of {address} is not trusted here. Fix: set TEMPORAL_TLS_SERVER_CA_CERT_PATH to its authority's"
-    if "transport error" in text or "AlertReceived" in text:
+    if any(sign in text for sign in _CLOSED):
         if not secure:
             return f"{address} closes the connection: it may speak TLS alone. Fix: set TEMPORAL_TLS=true, or {_CLIENT_CERTIFICATE}, or TEMPORAL_API_KEY"
         if has_certificate:

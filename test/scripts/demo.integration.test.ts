@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { ownPorts } from '../../chaos/ports.js';
 import { imagesPackage } from '../../examples/digits/images.js';
 import { cacheDir } from '../../cluster/state.js';
 import { stopServer } from '../../cluster/server.js';
@@ -26,6 +27,7 @@ describe('the demo of the package as it is published', function () {
 
   before(async () => {
     for (const one of [cache, project]) mkdirSync(one);
+    ownPorts(state);
     // The Temporal CLI is no part of what is looked at here.
     symlinkSync(path.join(cacheDir(), 'temporal'), path.join(cache, 'temporal'));
     execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: root });

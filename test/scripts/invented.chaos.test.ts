@@ -14,6 +14,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
+import { ownPorts } from '../../chaos/ports.js';
 import type { StudyRecord } from '../../core/record.js';
 import { workflowIds } from '../../workflows/messages.js';
 import { generatedCurves } from '../harness.js';
@@ -335,6 +336,7 @@ describe('schedulers, pruners, predictors, samplers and objectives, each in one 
   }
 
   before(() => {
+    ownPorts(home);
     const left = new Set(['node_modules', 'dist', '.git', '.venv', '.everband', 'test']);
     cpSync(root, tree, { recursive: true, filter: (file) => !left.has(path.basename(file)) });
     symlinkSync(path.join(root, 'node_modules'), path.join(tree, 'node_modules'));

@@ -23,10 +23,12 @@ describe('the embedded server', function () {
   after(() => cluster.end());
 
   it('starts beside a taken port, is reused, and comes back after kill -9 with its ports and its history', async () => {
+    const file = path.join(cluster.stateDir, 'server/server.json');
+    const { port } = JSON.parse(readFileSync(file, 'utf8')) as { port: number };
     const blocker = net.createServer();
-    await new Promise<void>((resolve) => blocker.listen(7233, '127.0.0.1', resolve).once('error', () => resolve()));
+    await new Promise<void>((resolve) => blocker.listen(port, '127.0.0.1', resolve));
     const first = await cluster.start();
-    assert.notEqual(first.address, '127.0.0.1:7233');
+    assert.notEqual(first.address, `127.0.0.1:${port}`);
     assert.equal((await cluster.start()).reused, true);
     const client = await cluster.client();
     await client.workflow.start('nobody', { workflowId: 'kept', taskQueue: 'nobody' });
