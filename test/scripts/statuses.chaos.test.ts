@@ -146,8 +146,8 @@ describe('what is said of a study', function () {
       });
     const terminated = study('terminated', 300);
     const late = study('timed-out', 300);
-    await begin(terminated.name, terminated);
-    await begin(late.name, late, { workflowExecutionTimeout: '5s' });
+    await begin(terminated.name, cluster.sealed(terminated));
+    await begin(late.name, cluster.sealed(late), { workflowExecutionTimeout: '5s' });
     const failed = await begin('failed', { name: 'failed', scheduler: 'none such' });
     const recovered = await begin(
       'never-was',
