@@ -45,7 +45,7 @@ class Scene {
       name: 'losses',
       space: { lr: { float: [0, 1] }, momentum: { float: [0, 1] } },
       scheduler: { type: 'hyperband', R: 27, eta: 3 },
-      pruner: { type: 'swift', predictor: 'svr', d: 5 },
+      pruner: { type: 'swift', predictor: 'svr', minCurves: 5 },
       trainer: { command: [python, trainer, path.join(this.cluster.stateDir, 'journal.jsonl'), '0.3'] },
       parallelism: 2,
     });

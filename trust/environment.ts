@@ -12,6 +12,8 @@ const passedNames = new Set(
     'VIRTUAL_ENV PYENV_VERSION PYENV_ROOT MODULEPATH LOADEDMODULES CC CXX RANK LOCAL_RANK WORLD_SIZE LOCAL_WORLD_SIZE MASTER_ADDR MASTER_PORT JOB_ID NSLOTS PE_HOSTFILE PYTHONPATH PYTHONHOME PYTHONUSERBASE PYTHONHASHSEED PYTHONUTF8 PYTHONWARNINGS PYTHONNOUSERSITE PYTHONDONTWRITEBYTECODE NODE_PATH NODE_ENV ' +
     'HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY FTP_PROXY http_proxy https_proxy no_proxy all_proxy ftp_proxy ' +
     'SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE NODE_EXTRA_CA_CERTS ' +
+    // The folder of downloads, which says nothing of anybody: the demo's trainer finds its images there.
+    'EVERBAND_CACHE ' +
     'HF_HOME HF_DATASETS_CACHE HF_HUB_OFFLINE TRANSFORMERS_CACHE TRANSFORMERS_OFFLINE KERAS_HOME MPLBACKEND MPLCONFIGDIR NLTK_DATA ' +
     'SYSTEMROOT SYSTEMDRIVE COMSPEC PATHEXT WINDIR APPDATA LOCALAPPDATA USERPROFILE PROGRAMDATA PROGRAMFILES'
   ).split(' ')
@@ -25,7 +27,7 @@ const passedPrefixes = (
 /** A name that looks like a credential's is not passed on by its prefix: SLURM_JWT is one. */
 const credential = /(KEY|TOKEN|SECRET|PASS(WORD|WD|PHRASE)?|CREDENTIAL|JWT|AUTH|COOKIE)S?($|_)/i;
 
-/** The worker's own: never a trainer's, whoever asks for it. */
+/** The worker's own: never a trainer's, whoever asks for it, but for the folder of downloads. */
 const ours = /^(TEMPORAL_|EVERBAND_)/i;
 
 /** Names that say what code is run or where it is found. */
@@ -63,7 +65,7 @@ export function loadsCode(name: string): boolean {
 
 /** Whether a trainer may never have a worker's variable of this name. */
 export function neverPassed(name: string): boolean {
-  return ours.test(name);
+  return ours.test(name) && !passedNames.has(name);
 }
 
 /** Names of the worker's environment that its trainers get, in order. `more`: passed by the operator, by name. */

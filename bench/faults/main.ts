@@ -16,8 +16,9 @@ import { found, naming, signal } from '../../chaos/processes.js';
 import { stream } from '../../core/rng.js';
 import { descendantsOf, libraries, newestFile, type Library, type Part, type Place } from './libraries.js';
 
-/** Seconds that a run has to end in: undisturbed, Ray Tune takes 170, the others less than 40. */
-const limit = 420;
+/** Seconds without an epoch after which a run will not end any more, and seconds that it has in any case. */
+const patience = 120;
+const limit = 900;
 /** Times that a part is started again. */
 const most = 8;
 const python = process.argv[2];
@@ -170,8 +171,7 @@ async function observe(library: Library, fault: string, seed: number, at: number
       while (linesOf(place.journal).length < at && Date.now() - began < limit * 1000) await sleep(20);
       await act(run, seed);
     }
-    const timer = sleep(Math.max(0, limit * 1000 - (Date.now() - began))).then(() => 'late');
-    const ended = (await Promise.race([run.ended.then(() => 'ended'), timer])) === 'ended';
+    const ended = await Promise.race([run.ended.then(() => true), standsStill(place.journal, began)]);
     const seconds = (Date.now() - began) / 1000;
     await run.close();
     const lines = linesOf(place.journal).map((line) => JSON.parse(line) as { trial: string; epoch: number });
@@ -195,6 +195,20 @@ async function observe(library: Library, fault: string, seed: number, at: number
     if (small) unmount(folder, false);
     for (const one of [folder, apart]) rmSync(one, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** False, once no epoch was trained for so long that none will be. */
+async function standsStill(journal: string, began: number): Promise<false> {
+  let known = 0;
+  for (
+    let last = Date.now();
+    Date.now() - last < patience * 1000 && Date.now() - began < limit * 1000;
+    await sleep(200)
+  ) {
+    const now = linesOf(journal).length;
+    if (now > known) [known, last] = [now, Date.now()];
+  }
+  return false;
 }
 
 /** Numbers as JavaScript writes them. */
