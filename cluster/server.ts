@@ -1,11 +1,11 @@
 /** The embedded Temporal server: one durable database file, loopback only, found again by what it wrote down. */
 import { execFileSync, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
-import path from 'node:path';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { Connection } from '@temporalio/client';
 import { searchAttributes } from '../workflows/messages.js';
 import { namedCluster } from './named.js';
+import { claimPort, firstPorts, freePort } from './ports.js';
+import { files, remember, remembered, type Remembered } from './remembered.js';
 import { acquireTemporalCli, isAlive, lock, versionOf, type Say } from './temporal-cli.js';
 
 export interface ServerInfo {
@@ -16,16 +16,6 @@ export interface ServerInfo {
   readonly namespace: string;
   /** It was running already. */
   readonly reused: boolean;
-}
-/** What `server.json` holds. Ports are kept over restarts, so that open pages and workers find the server again. */
-interface Remembered {
-  readonly port: number;
-  readonly uiPort: number;
-  readonly pid: number;
-  /** When the process began: a number alone may by now belong to a stranger. */
-  readonly started?: string | null;
-  /** Server version that the database is for. */
-  readonly version?: string;
 }
 
 /**
@@ -54,17 +44,6 @@ const startMs = 30_000;
 const stopMs = 10_000;
 const logBytes = 10_000_000;
 
-function files(stateDir: string) {
-  const folder = path.join(stateDir, 'server');
-  return {
-    folder,
-    database: path.join(folder, 'temporal.db'),
-    remembered: path.join(folder, 'server.json'),
-    log: path.join(folder, 'server.log'),
-    lock: path.join(folder, 'start.lock'),
-  };
-}
-
 /**
  * The cluster that is named, the running embedded server, or a new one over the same database.
  * `settings`: dynamic configuration of a new one, on top of the usual.
@@ -92,9 +71,12 @@ export async function startServer(
     const before = remembered(stateDir);
     for (let tries = 1; ; tries++) {
       try {
-        const port = await freePort(tries === 1 ? (before?.port ?? 7233) : 0);
-        const uiPort = await freePort(tries === 1 ? (before?.uiPort ?? 8233) : 0, port);
-        return await launch(cli, stateDir, { port, uiPort, version, settings }, say);
+        const wanted = tries === 1 ? (before ?? (await firstPorts(stateDir))) : { port: 0, uiPort: 0 };
+        const port = await freePort(wanted.port);
+        const uiPort = await freePort(wanted.uiPort, port);
+        const info = await launch(cli, stateDir, { port, uiPort, version, settings }, say);
+        claimPort(port, stateDir);
+        return info;
       } catch (error) {
         // Another program took the port between the look and the start.
         if (tries === 3 || !/address already in use|can't (set|bind)/i.test((error as Error).message)) throw error;
@@ -285,50 +267,8 @@ function beganAt(pid: number): string | null {
   }
 }
 
-/** Null without a state file, or with one that is no such thing. */
-function remembered(stateDir: string): Remembered | null {
-  try {
-    const read = JSON.parse(readFileSync(files(stateDir).remembered, 'utf8')) as Partial<Remembered> | null;
-    const sound = [read?.port, read?.uiPort, read?.pid].every((one) => Number.isInteger(one) && (one as number) > 0);
-    return sound ? (read as Remembered) : null;
-  } catch {
-    return null;
-  }
-}
-
-function remember(stateDir: string, info: Remembered): void {
-  const { remembered: file } = files(stateDir);
-  writeFileSync(`${file}.tmp`, JSON.stringify(info));
-  renameSync(`${file}.tmp`, file);
-}
-
-/** What is wrong with the server's state file, in one line; null when it is sound or not there yet. */
-export function stateFileProblem(stateDir: string): string | null {
-  const { remembered: file } = files(stateDir);
-  return existsSync(file) && !remembered(stateDir) ? `${file} cannot be read` : null;
-}
-
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function asInfo({ port, uiPort, pid }: Remembered, reused: boolean): ServerInfo {
   return { address: `127.0.0.1:${port}`, uiUrl: `http://127.0.0.1:${uiPort}`, pid, namespace: 'default', reused };
-}
-
-/** `wanted` when it is free, else any free port; never `taken`. */
-async function freePort(wanted: number, taken?: number): Promise<number> {
-  const open = (port: number) =>
-    new Promise<number | null>((resolve) => {
-      const listener = net.createServer();
-      listener.once('error', () => resolve(null));
-      listener.listen(port, '127.0.0.1', () => {
-        const { port: got } = listener.address() as net.AddressInfo;
-        listener.close(() => resolve(got));
-      });
-    });
-  const first = wanted === taken ? null : await open(wanted);
-  if (first !== null && first !== taken) return first;
-  for (;;) {
-    const any = await open(0);
-    if (any !== null && any !== taken) return any;
-  }
 }

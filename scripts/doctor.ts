@@ -8,7 +8,7 @@ import { codecFile, keysVariable, readCodecKeys } from '../cluster/codec.js';
 import { withClient } from '../cluster/connect.js';
 import { missingPollers } from './pollers.js';
 import { namedCluster } from '../cluster/named.js';
-import { stateFileProblem } from '../cluster/server.js';
+import { stateFileProblem } from '../cluster/remembered.js';
 import { stateDir } from '../cluster/state.js';
 import { findTemporalCli } from '../cluster/temporal-cli.js';
 import { troublesOf, type Trouble } from '../cluster/troubles.js';

@@ -8,12 +8,15 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { serverInfo, startServer, stateFileProblem, stopServer } from '../../cluster/server.js';
+import { stateFileProblem } from '../../cluster/remembered.js';
+import { serverInfo, startServer, stopServer } from '../../cluster/server.js';
+import { cacheDir } from '../../cluster/state.js';
 import { acquireTemporalCli, cachedCli } from '../../cluster/temporal-cli.js';
 import { Cluster, sleep } from '../harness.js';
 
@@ -40,6 +43,31 @@ describe('the embedded server', function () {
     assert.equal((await client.workflow.getHandle('kept').describe()).status.name, 'RUNNING');
     assert.equal((await fetch(second.uiUrl ?? '')).status, 200);
     blocker.close();
+  });
+});
+
+describe('the ports of embedded servers', function () {
+  this.timeout(60_000);
+
+  it('are left to a project whose server is down: its workers would take another one for theirs', async () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'everband-ports-'));
+    const cache = process.env['EVERBAND_CACHE'];
+    const cli = path.join(cacheDir(), 'temporal');
+    process.env['EVERBAND_CACHE'] = path.join(folder, 'cache');
+    mkdirSync(path.join(folder, 'cache'));
+    symlinkSync(cli, path.join(folder, 'cache/temporal'));
+    const [mine, yours] = ['mine', 'yours'].map((name) => path.join(folder, name)) as [string, string];
+    try {
+      const first = await startServer(mine, () => undefined);
+      await stopServer(mine);
+      const other = await startServer(yours, () => undefined);
+      assert.notEqual(other.address, first.address);
+    } finally {
+      for (const one of [mine, yours]) await stopServer(one);
+      if (cache === undefined) delete process.env['EVERBAND_CACHE'];
+      else process.env['EVERBAND_CACHE'] = cache;
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
 
