@@ -216,6 +216,13 @@ export function readSums(stateDir: string, study: string): { digests: Record<str
   return { digests, damaged };
 }
 
+/** Removes what says who came to a round and was cut or changed: once the study is closed, nobody writes or reads it again. */
+export async function removeDamagedEntered(stateDir: string, study: string): Promise<void> {
+  const folder = recordFolder(stateDir, study);
+  const damaged = filesOf(stateDir, study, enteredName).filter((name) => textOf(path.join(folder, name)) === null);
+  for (const name of damaged) await removeWithin(folder, name);
+}
+
 /** What has closed, and the log of a study without rounds; `lacks`: a part of it that others follow on. */
 export function readClosed(
   stateDir: string,

@@ -34,6 +34,7 @@ import {
   readStudy,
   readTrials,
   recordFile,
+  removeDamagedEntered,
   removeHalfWritten,
   writeFile,
   writeResult,
@@ -211,6 +212,7 @@ export function createRecordActivities(stateDir: string, restorer: Restorer, ser
       );
       await releaseStudy(stateDir, study.name);
       await removeHalfWritten(stateDir, study.name);
+      await removeDamagedEntered(stateDir, study.name);
       return record.result;
     },
   });

@@ -1,6 +1,6 @@
 /** Carries out a round: starts its studies, injects its faults, waits for the end and checks it. */
 import { withClient } from '../cluster/connect.js';
-import { troublesOf } from '../cluster/troubles.js';
+import { troublesOf, type Trouble } from '../cluster/troubles.js';
 import { workflowIds } from '../workflows/messages.js';
 import { sleep } from './command.js';
 import { faults, type Kind } from './faults/index.js';
@@ -89,7 +89,13 @@ async function untilEnded(stage: Stage): Promise<void> {
         stage.problem(`study ${study.plan.name} is ${state}: ${await stage.statusOf(study)}`);
         return;
       }
-      const fails = state === 'running' && (await failsNow(study));
+      const troubles = state === 'running' ? await troublesNow(study) : [];
+      // The first trials have failed for want of room, which there is again.
+      if (troubles.some(({ kind, says }) => kind === 'paused' && /ENOSPC|No space left/.test(says))) {
+        stage.note(`${study.plan.name} has paused while the disk was full, and is resumed`);
+        await stage.resume(study);
+      }
+      const fails = troubles.some(({ kind }) => kind === 'fails');
       failing.set(study, fails ? (failing.get(study) ?? 0) + 1 : 0);
       if ((failing.get(study) ?? 0) < patience) continue;
       failing.set(study, 0);
@@ -121,7 +127,6 @@ async function stateOf({ plan: { name } }: ChaosStudy): Promise<string> {
   });
 }
 
-async function failsNow({ plan: { name } }: ChaosStudy): Promise<boolean> {
-  const troubles = await withClient((client) => troublesOf(client, name)).catch(() => []);
-  return troubles.some(({ kind }) => kind === 'fails');
+async function troublesNow({ plan: { name } }: ChaosStudy): Promise<readonly Trouble[]> {
+  return withClient((client) => troublesOf(client, name)).catch(() => []);
 }

@@ -1,32 +1,41 @@
 /** Checkpoints and files of records that are cut, flipped or removed while their study runs. */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { sleep } from '../command.js';
 import { damage, damages, type Damage } from '../damage.js';
-import type { ChaosStudy, Stage } from '../stage.js';
+import type { ChaosStudy, Role, Stage } from '../stage.js';
 import { oneOf } from '../studies.js';
 import type { Fault } from './fault.js';
+import { end } from './processes.js';
 
+/** As many as train at once. */
+const trainers = 4;
 /** How often a place is looked for that has something to damage. */
 const looks = 20;
 
 export const checkpoints: Fault = {
-  says: 'a checkpoint, or what is noted beside it, is cut, flipped or removed',
+  says: 'a new checkpoint, or what is noted beside it, is cut, flipped or removed, and those who train are killed',
   oracle: 'intact',
   damages: true,
   draw: (random) => ({
-    ...{ how: oneOf(random, damages), at: random.uniform(), study: random.below(8), file: random.below(1000) },
+    ...{ how: oneOf(random, damages), at: random.uniform(), study: random.below(8), file: random.below(3) },
     what: oneOf(random, ['files', 'files', 'manifest.jsonl', 'claim.json']),
   }),
   async inject(stage, { study: number, how, at, what, file }) {
     // Whoever starts from another trial's checkpoint has no older one to fall back to.
     const able = ({ plan }: ChaosStudy) => plan.trainer !== 'replay' && !/opulation/.test(plan.scheduler.type);
     const found = await lookFor(stage, able, Number(number), (study) => checkpointFiles(stage, study, String(what)));
-    const victim = found && found.files[Number(file) % found.files.length];
-    if (!victim) return false;
-    hit(stage, victim, how as Damage, Number(at));
+    if (!found) return false;
+    const newest = found.files
+      .map((name) => ({ name, time: statSync(name, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+      .sort((one, other) => other.time - one.time)
+      .slice(0, 3);
+    hit(stage, (newest[Number(file) % newest.length] as (typeof newest)[number]).name, how as Damage, Number(at));
     // With a manifest everything is lost that it alone knew.
     found.study.again += 9;
+    // Whoever trains has no need of its checkpoints: who takes its place reads them.
+    const who: Role = found.study.plan.trainer === 'python-worker' ? 'python' : 'process';
+    for (let index = 0; index < trainers; index++) await end(stage, { who, index, back: 500 }, 'SIGKILL');
     return true;
   },
 };
@@ -80,7 +89,7 @@ async function lookFor(
   return null;
 }
 
-/** What attempts have published: a file that is not described yet would be described as it is damaged. */
+/** What the attempts that train now have published: a file that is not described yet would be described as it is damaged. */
 function checkpointFiles(stage: Stage, study: ChaosStudy, what: string): string[] {
   const root = path.join(stage.folderOf(study), 'checkpoints');
   if (!existsSync(root)) return [];
@@ -88,7 +97,8 @@ function checkpointFiles(stage: Stage, study: ChaosStudy, what: string): string[
     readdirSync(path.join(root, trial)).flatMap((attempt) => {
       const folder = path.join(root, trial, attempt);
       const manifest = path.join(folder, 'manifest.jsonl');
-      if (!existsSync(manifest)) return [];
+      // Of an attempt that has ended in an orderly way, only a promoted trial needs anything yet.
+      if (!existsSync(manifest) || existsSync(path.join(folder, 'released'))) return [];
       if (what !== 'files') return existsSync(path.join(folder, what)) ? [path.join(folder, what)] : [];
       try {
         const { checkpoints: saved } = JSON.parse(readFileSync(manifest, 'utf8').split('\n')[0] ?? '') as {

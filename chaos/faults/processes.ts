@@ -72,7 +72,8 @@ function nameOf(stage: Stage, role: Role, index: number): string {
   return role === 'process' ? 'a trainer' : stage.workerAt(role, index).label;
 }
 
-async function end(stage: Stage, { who, index, back }: Drawn, how: 'SIGKILL' | 'SIGTERM'): Promise<boolean> {
+/** Ends one of a role by a signal; false where there is none. */
+export async function end(stage: Stage, { who, index, back }: Drawn, how: 'SIGKILL' | 'SIGTERM'): Promise<boolean> {
   const [role, number, pause] = [who as Role, Number(index), Number(back)];
   if (role === 'process') {
     const pid = stage.trainerAt(number);

@@ -117,7 +117,15 @@ describe('the end of a study', () => {
     await assert.rejects(writeFile(stateDir, study.name, 'taken', 'text'));
     assert.deepEqual(begun(), []);
     for (const place of ['run.json.1.new', 'record/b0-r0.json.1.new']) writeFileSync(path.join(folder, place), 'ha');
+    // Who came to a round is in no result: where it is damaged, nobody writes it again.
+    for (const round of [1, 2]) await writeFile(stateDir, study.name, `b0-r${round}.entered.json`, '{"members": [1]}');
+    const entered = path.join(folder, 'record', 'b0-r1.entered.json');
+    writeFileSync(entered, readFileSync(entered).subarray(0, 62));
     await records.recordStudy(study, identity, 'finished', {});
     assert.deepEqual(begun(), []);
+    assert.deepEqual(
+      [1, 2].map((round) => existsSync(entered.replace('r1', `r${round}`))),
+      [false, true]
+    );
   });
 });
