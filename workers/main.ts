@@ -6,6 +6,7 @@ import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createLateActivities } from '../activities/late.js';
 import { createPredictActivities } from '../activities/predict.js';
+import { beating } from '../activities/beating.js';
 import { createRecordActivities } from '../activities/record.js';
 import { createRecoverActivities } from '../activities/recover.js';
 import { createRestoreActivities, Restorer } from '../activities/restore.js';
@@ -59,8 +60,8 @@ export async function runWorker(settings: WorkerSettings): Promise<void> {
         ...workflowCode(),
         activities: {
           ...createRecordActivities(dir, restorer, { address: options.address, namespace }),
-          ...createRecoverActivities(dir, { address: options.address, namespace, runsAt }),
-          ...createRestoreActivities(dir, restorer),
+          ...beating(createRecoverActivities(dir, { address: options.address, namespace, runsAt })),
+          ...beating(createRestoreActivities(dir, restorer)),
           ...createLateActivities(dir),
         },
         // A dead orchestrator's successor waits this long for the first decision instead of 10 s.

@@ -57,10 +57,14 @@ export function lateSeconds(asked: number): number {
   return Math.min(60, 2 ** (asked + 1));
 }
 
-/** Brings back files of a record, by queries of the workflows that wrote them. */
+/**
+ * What an orchestrating worker does beside workflow tasks, such as bringing back files of a record by queries of the workflows
+ * that wrote them. It beats (activities/beating.ts), so that another worker takes over soon when one is lost.
+ */
 export const restorePolicy: ActivityOptions = {
   taskQueue: taskQueues.orchestrate,
   startToCloseTimeout: '10m',
+  heartbeatTimeout: '20s',
   retry: { initialInterval: '1s', maximumInterval: '10s', ...final },
 };
 

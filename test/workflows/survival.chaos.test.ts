@@ -96,6 +96,41 @@ describe('what a study survives', function () {
     assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, train)));
   });
 
+  it('does not wait for an orchestrator that was killed while it noted a failure', async () => {
+    const hangs = cluster.otherBuild({
+      'activities/recover.js': [
+        ['async noteFailed(', 'async noteFailed() { await new Promise(() => {}); }, async before('],
+      ],
+    });
+    const orchestrator = await cluster.workerOf(hangs, {}, ['orchestrate']);
+    const trainer = await cluster.worker(['train'], 2);
+    const one = study('failure-noted', {
+      space: {
+        ...{ x: { float: [0, 1] }, ms: { fixed: 10 }, divergesAbove: { fixed: 2 } },
+        ...{ broken: { fixed: '/nowhere' }, brokenAfter: { fixed: 1 } },
+      },
+      scheduler: { type: 'full', trials: 2, R: 3 },
+      pruner: 'none',
+      training: { attempts: 1, backoffSeconds: 0, parkSeconds: 0 },
+    });
+    await cluster.begin(one);
+    const round = (await cluster.client()).workflow.getHandle(workflowIds.round(one.name, 'b0', 0));
+    const notes = async () => {
+      const { raw } = await round.describe();
+      const started = raw.pendingActivities?.filter(({ activityType, lastStartedTime }) => {
+        return activityType?.name === 'noteFailed' && lastStartedTime;
+      });
+      return started?.length;
+    };
+    while ((await notes().catch(() => 0)) !== 2) await sleep(100);
+    await ended(orchestrator, 'SIGKILL');
+    // Its limit of ten minutes is beyond that of this test.
+    const next = await cluster.worker(['orchestrate']);
+    assert.equal((await cluster.result(one)).fates.failed, 2);
+    await ended(trainer);
+    await ended(next);
+  });
+
   it('resumes at once after a pause, while trainers are still saving themselves', async () => {
     const worker = await cluster.worker(['orchestrate', 'predict', 'train'], 2);
     const one = study('pause-resume', {
