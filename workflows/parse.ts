@@ -104,6 +104,50 @@ export function retryLateOf(value: unknown): RetryLate {
   return { trial, reset, queue };
 }
 
+/** @throws Error for what is no study, as far as a workflow looks into one before an activity has looked at its seal */
+export function requireSpec(value: unknown): void {
+  const { name, objective, trainer, training } = isMapping(value) ? value : {};
+  const sound = {
+    name: typeof name === 'string',
+    objective: isMapping(objective) && typeof objective['metric'] === 'string',
+    trainer: isMapping(trainer) && typeof trainer['type'] === 'string',
+    training: isMapping(training) && periods.every((key) => isPeriod(training[key])),
+    'training.segmentEpochs': !isMapping(training) || isAbsentOr(training['segmentEpochs'], isCount),
+  };
+  for (const [what, is] of Object.entries(sound)) if (!is) throw new RangeError(`has a study whose ${what} is none`);
+}
+
+/** @throws Error for what is no control */
+export function requireControl(value: unknown): void {
+  if (controlOf(value) === null) throw new RangeError('has a control that is none');
+}
+
+/** @throws Error for what is no group of trials */
+export function requireGroup(value: unknown): void {
+  const { members, points, passes, exploits, draws } = isMapping(value) ? value : {};
+  const lists = [members, points, passes].every((list) => Array.isArray(list) && list.every(isCount));
+  if (!lists || !Array.isArray(exploits)) throw new RangeError('has a round that is none');
+  if (draws === null) return;
+  const { wave, block } = isMapping(draws) ? draws : {};
+  const { first, count } = isMapping(block) ? block : { first: 0, count: 0 };
+  if (!(wave === null || isCount(wave)) || !isCount(first) || !isCount(count)) {
+    throw new RangeError('has a round that draws what is none');
+  }
+}
+
+const periods = [
+  ...[
+    'attempts',
+    'backoffSeconds',
+    'maxLosses',
+    'parkSeconds',
+    'epochTimeoutSeconds',
+    'heartbeatSeconds',
+    'graceSeconds',
+  ],
+];
+const isPeriod = (value: unknown) => typeof value === 'number' && value >= 0 && value <= 1e10;
+
 /** @throws Error for what is no curve, which a run may take along */
 export function requireCurve(value: unknown): void {
   if (!isMapping(value) || !Array.isArray(value['values'])) throw new RangeError('takes along a curve that is none');

@@ -24,7 +24,7 @@ import { handleTrialMessages } from './handlers.js';
 import { Local } from './local.js';
 import type { SealedIdentity, TrialAnswer } from './messages.js';
 import { eventsPerSegment, historyBudget, historyFull } from './policies.js';
-import { begun, controlOf, requireCurve, signalled } from './parse.js';
+import { begun, controlOf, requireControl, requireCurve, requireGroup, requireSpec, signalled } from './parse.js';
 import { Asker } from './predict.js';
 import { fileNames } from './file-names.js';
 import { drawTrials } from './proposals.js';
@@ -70,6 +70,9 @@ const recallBlock = 1000;
 export async function everbandRound(input: RoundWorkflowInput): Promise<RoundWorkflowResult> {
   const wanted = ['study', 'identity', 'group', 'memory', 'control'];
   return begun(input, wanted, (whole: RoundWorkflowInput) => {
+    requireSpec(whole.study);
+    requireGroup(whole.group);
+    requireControl(whole.control);
     for (const outcome of Object.values(whole.carried?.outcomes ?? {})) requireCurve(outcome);
     if (whole.carried && !Array.isArray(whole.carried.told)) throw new RangeError('takes along answers that are none');
     return new RoundRun(whole);

@@ -6,7 +6,7 @@ import { controlSignal, Settling, type Control } from './control.js';
 import { FirstTrials, tellStudy } from './first-trials.js';
 import { handleTrialMessages } from './handlers.js';
 import type { SealedIdentity } from './messages.js';
-import { begun, controlOf, requireCurve, signalled } from './parse.js';
+import { begun, controlOf, requireControl, requireCurve, requireSpec, signalled } from './parse.js';
 import { TrialPool, type RoundSpan, type TrainingJob, type TrainingSpec } from './trial-pool.js';
 
 export interface ShardInput {
@@ -27,6 +27,8 @@ export interface ShardInput {
 
 export async function everbandShard(input: ShardInput): Promise<readonly SegmentOutcome[]> {
   const whole = begun(input, ['spec', 'identity', 'round', 'jobs', 'control'], (given: ShardInput) => {
+    requireSpec(given.spec);
+    requireControl(given.control);
     for (const job of given.jobs) TrialPool.check(given.spec, given.round, job);
     for (const outcome of given.carried?.outcomes ?? []) requireCurve(outcome);
     return given;
