@@ -5,10 +5,8 @@
 import { Worker } from 'node:worker_threads';
 import { Context } from '@temporalio/activity';
 import type { PredictActivities } from '../workflows/activity-types.js';
+import { beating } from './beating.js';
 import type { Question } from './predict-thread.js';
-
-/** Milliseconds between two heartbeats; what takes less sends none. */
-const beatEvery = 1000;
 
 export function createPredictActivities(): PredictActivities & {
   /** Ends the threads, whatever they compute. */
@@ -16,9 +14,11 @@ export function createPredictActivities(): PredictActivities & {
 } {
   const threads = new Threads();
   return {
-    predict: (request) => threads.ask({ name: 'predict', args: [request] }),
-    formulate: (study, request) => threads.ask({ name: 'formulate', args: [study, request] }),
-    fallBack: (request, why) => threads.ask({ name: 'fallBack', args: [request, why] }),
+    ...beating<PredictActivities>({
+      predict: (request) => threads.ask({ name: 'predict', args: [request] }),
+      formulate: (study, request) => threads.ask({ name: 'formulate', args: [study, request] }),
+      fallBack: (request, why) => threads.ask({ name: 'fallBack', args: [request, why] }),
+    }),
     dispose: () => threads.dispose(),
   };
 }
@@ -29,20 +29,16 @@ class Threads {
   /** The first is there before anybody asks. */
   private readonly idle = [this.begin()];
 
-  /** Answers in a thread, with heartbeats meanwhile. A cancelled question ends its thread. */
+  /** Answers in a thread. A cancelled question ends its thread. */
   async ask<T>(question: Question): Promise<T> {
-    const context = Context.current();
     const thread = this.idle.pop() ?? this.begin();
-    const beat = setInterval(() => context.heartbeat(), beatEvery);
     try {
-      const answer = await Promise.race([answerOf<T>(thread, question), context.cancelled]);
+      const answer = await Promise.race([answerOf<T>(thread, question), Context.current().cancelled]);
       this.idle.push(thread);
       return answer;
     } catch (error) {
       this.end(thread);
       throw error;
-    } finally {
-      clearInterval(beat);
     }
   }
 

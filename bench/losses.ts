@@ -70,6 +70,17 @@ class Scene {
     throw new Error('nothing like it within 2 minutes');
   }
 
+  /** Seconds from a fault, which hits a trial between epochs 4 and 6, until another process trains the next epoch of it. */
+  async untilItGoesOn(lose: (hit: Line) => void | Promise<void>): Promise<number> {
+    const hit = await this.line(({ epoch }) => epoch > 3 && epoch < 7);
+    const since = Date.now();
+    await lose(hit);
+    const next = await this.line(
+      ({ trial, epoch, pid }) => trial === hit.trial && epoch > hit.epoch && pid !== hit.pid
+    );
+    return next.at - since / 1000;
+  }
+
   /** Seconds from now until a trial that had not begun is trained: its workflow went on. */
   async untilNewTrial(since = Date.now()): Promise<number> {
     // Two trials of this moment end yet, and an answer that was on its way may begin two more.
@@ -94,6 +105,13 @@ class Scene {
     }
   }
 
+  /** The worker of a trainer process. */
+  workerWith(trainer: number): ChildProcess {
+    const one = this.workers.find(({ pid }) => childrenOf(pid as number).some((child) => child.pid === trainer));
+    if (!one) throw new Error(`whose is trainer ${trainer}?`);
+    return one;
+  }
+
   worker(role: string): ChildProcess {
     const one = this.workers.find(({ spawnargs, exitCode, signalCode }) => {
       return spawnargs.includes(role) && exitCode === null && signalCode === null;
@@ -104,35 +122,17 @@ class Scene {
 }
 
 const losses: Readonly<Record<string, (scene: Scene) => Promise<number>>> = {
-  'a trainer process, kill -9': async (scene) => {
-    const { trial, epoch, pid } = await scene.line((line) => line.epoch > 3 && line.epoch < 7);
-    const since = Date.now();
-    process.kill(pid, 'SIGKILL');
-    return (
-      (await scene.line((line) => line.trial === trial && line.epoch > epoch && line.pid !== pid)).at - since / 1000
-    );
-  },
-  'a training worker, kill -9': async (scene) => {
-    const { trial, epoch, pid } = await scene.line((line) => line.epoch > 3 && line.epoch < 7);
-    const worker = scene.workers.find((one) => childrenOf(one.pid as number).some((child) => child.pid === pid));
-    if (!worker) throw new Error(`whose is trainer ${pid}?`);
-    const since = Date.now();
-    await ended(worker, 'SIGKILL');
-    return (
-      (await scene.line((line) => line.trial === trial && line.epoch > epoch && line.pid !== pid)).at - since / 1000
-    );
-  },
-  'a training worker, frozen': async (scene) => {
-    const { trial, epoch, pid } = await scene.line((line) => line.epoch > 3 && line.epoch < 7);
-    const worker = scene.workers.find((one) => childrenOf(one.pid as number).some((child) => child.pid === pid));
-    if (!worker) throw new Error(`whose is trainer ${pid}?`);
-    const since = Date.now();
-    worker.kill('SIGSTOP');
-    process.kill(pid, 'SIGSTOP');
-    return (
-      (await scene.line((line) => line.trial === trial && line.epoch > epoch && line.pid !== pid)).at - since / 1000
-    );
-  },
+  'a trainer process, kill -9': async (scene) =>
+    scene.untilItGoesOn(({ pid }) => {
+      process.kill(pid, 'SIGKILL');
+    }),
+  'a training worker, kill -9': async (scene) =>
+    scene.untilItGoesOn(async ({ pid }) => ended(scene.workerWith(pid), 'SIGKILL')),
+  'a training worker, frozen': async (scene) =>
+    scene.untilItGoesOn(({ pid }) => {
+      scene.workerWith(pid).kill('SIGSTOP');
+      process.kill(pid, 'SIGSTOP');
+    }),
   'the orchestrating worker, kill -9, another one runs': async (scene) => {
     await scene.line((_, all) => all.length > 5);
     const worker = scene.worker('orchestrate');

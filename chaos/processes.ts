@@ -41,7 +41,7 @@ export function childrenOf(pid: number): Found[] {
 export function naming(folder: string): (Found & { readonly command: string })[] {
   return processes().flatMap((one) => {
     if (one.pid === process.pid) return [];
-    const command = read(`/proc/${one.pid}/cmdline`).replaceAll('\0', ' ').trim();
+    const command = commandOf(one.pid);
     const named = [command, read(`/proc/${one.pid}/environ`), linkOf(one.pid)].some((text) => text.includes(folder));
     return named ? [{ ...one, command: command.slice(0, 200) }] : [];
   });
@@ -55,6 +55,11 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
     throw error;
   }
+}
+
+/** Program and arguments of a process; empty once it has ended. */
+export function commandOf(pid: number): string {
+  return read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
 }
 
 function read(file: string): string {

@@ -101,12 +101,12 @@ async function run(name, [program, ...args], env = {}) {
 }
 
 /** A program that did not end well has failed at least once, and so has one that ran nothing. */
-function add(name, { passed, failed, skipped }, status, lines = []) {
-  if (failed > 0 || status !== 0 || passed + skipped === 0)
-    failures.push(...(lines.length > 0 ? lines.map((line) => `${name}: ${line}`) : [name]));
+function add(name, { passed, failed, skipped, lines = [] }, status) {
+  const count = failed === 0 && (status !== 0 || passed + skipped === 0) ? 1 : failed;
+  if (count > 0) failures.push(...(lines.length > 0 ? lines.map((line) => `${name}: ${line}`) : [name]));
   total.passed += passed;
   total.skipped += skipped;
-  total.failed += failed === 0 && (status !== 0 || passed + skipped === 0) ? 1 : failed;
+  total.failed += count;
 }
 
 async function check(name, command) {
@@ -122,16 +122,14 @@ async function mocha(file) {
     EVERBAND_OFFLINE: process.env.EVERBAND_OFFLINE ?? '1',
     EVERBAND_COUNTS: report,
   });
-  const { lines, ...counted } = countsOf(report);
-  add(file, counted, status, lines);
+  add(file, countsOf(report), status);
 }
 
 function countsOf(report) {
   try {
-    const { passes, failures: count, pending, failed } = JSON.parse(readFileSync(report, 'utf8'));
-    return { passed: passes, failed: count, skipped: pending, lines: failed };
+    return JSON.parse(readFileSync(report, 'utf8'));
   } catch {
-    return { passed: 0, failed: 1, skipped: 0, lines: [] };
+    return { passed: 0, failed: 1, skipped: 0 };
   }
 }
 
@@ -139,11 +137,7 @@ async function pytest(name, files) {
   const { status, out } = await run(name, [python, '-m', 'pytest', '-q', '--color=no', ...files]);
   const closing = out.trim().split('\n').at(-1) ?? '';
   const count = (word) => Number(new RegExp(`(\\d+) ${word}`).exec(closing)?.[1] ?? 0);
-  const counted = { passed: count('passed'), failed: count('failed') + count('errors?'), skipped: count('skipped') };
-  add(
-    name,
-    counted,
-    status,
-    out.split('\n').filter((line) => /^(FAILED|ERROR) /.test(line))
-  );
+  const lines = out.split('\n').filter((line) => /^(FAILED|ERROR) /.test(line));
+  const failed = count('failed') + count('errors?');
+  add(name, { passed: count('passed'), failed, skipped: count('skipped'), lines }, status);
 }

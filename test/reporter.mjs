@@ -5,12 +5,12 @@ import mocha from 'mocha';
 export default class Reporter extends mocha.reporters.Spec {
   constructor(runner, options) {
     super(runner, options);
-    const failed = [];
-    runner.on('fail', (test, error) => failed.push(`${test.fullTitle()}: ${String(error?.message).split('\n')[0]}`));
+    const lines = [];
+    runner.on('fail', (test, error) => lines.push(`${test.fullTitle()}: ${String(error?.message).split('\n')[0]}`));
     runner.once('end', () => {
-      const { passes, failures, pending } = this.stats;
+      const { passes: passed, failures: failed, pending: skipped } = this.stats;
       if (process.env.EVERBAND_COUNTS)
-        writeFileSync(process.env.EVERBAND_COUNTS, JSON.stringify({ passes, failures, pending, failed }));
+        writeFileSync(process.env.EVERBAND_COUNTS, JSON.stringify({ passed, failed, skipped, lines }));
     });
   }
 }

@@ -111,7 +111,7 @@ export function requireSpec(value: unknown): void {
     name: typeof name === 'string',
     objective: isMapping(objective) && typeof objective['metric'] === 'string',
     trainer: isMapping(trainer) && typeof trainer['type'] === 'string',
-    training: isMapping(training) && periods.every((key) => isPeriod(training[key])),
+    training: isMapping(training) && amounts.every((key) => isAmount(training[key])),
     'training.segmentEpochs': !isMapping(training) || isAbsentOr(training['segmentEpochs'], isCount),
   };
   for (const [what, is] of Object.entries(sound)) if (!is) throw new RangeError(`has a study whose ${what} is none`);
@@ -135,18 +135,10 @@ export function requireGroup(value: unknown): void {
   }
 }
 
-const periods = [
-  ...[
-    'attempts',
-    'backoffSeconds',
-    'maxLosses',
-    'parkSeconds',
-    'epochTimeoutSeconds',
-    'heartbeatSeconds',
-    'graceSeconds',
-  ],
-];
-const isPeriod = (value: unknown) => typeof value === 'number' && value >= 0 && value <= 1e10;
+const amounts = 'attempts backoffSeconds maxLosses parkSeconds epochTimeoutSeconds heartbeatSeconds graceSeconds'.split(
+  ' '
+);
+const isAmount = (value: unknown) => typeof value === 'number' && value >= 0 && value <= 1e10;
 
 /** @throws Error for what is no curve, which a run may take along */
 export function requireCurve(value: unknown): void {

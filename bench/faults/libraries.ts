@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { StudyRecord } from '../../core/record.js';
-import { childrenOf } from '../../chaos/processes.js';
+import { readRecord } from '../../activities/record-store.js';
+import { childrenOf, commandOf } from '../../chaos/processes.js';
+import { remembered } from '../../cluster/remembered.js';
 
 const here = fileURLToPath(new URL('./', import.meta.url));
 const command = fileURLToPath(new URL('../../dist/scripts/everband.js', import.meta.url));
@@ -96,7 +97,6 @@ export function libraries(python: string): Library[] {
 
 const study = 'faults';
 const home = ({ folder }: Place) => path.join(folder, 'home');
-const record = (place: Place) => path.join(home(place), 'studies', study, 'record/record.json');
 const run = (...args: string[]) => [process.execPath, command, ...args];
 
 const everband: Library = {
@@ -123,17 +123,15 @@ const everband: Library = {
   },
   training: (pids) => [pids.get('train 1'), pids.get('train 2')].filter((pid) => pid !== undefined),
   others: (place) => {
-    const file = path.join(home(place), 'server/server.json');
-    return existsSync(file) ? [(JSON.parse(readFileSync(file, 'utf8')) as { pid: number }).pid] : [];
+    const server = remembered(home(place));
+    return server ? [server.pid] : [];
   },
   checkpoints: ['home/studies', /^epoch-/],
   tell: (place) => {
     const { version } = JSON.parse(readFileSync(path.join(here, '../../package.json'), 'utf8')) as { version: string };
-    if (!existsSync(record(place))) return { version, trials: [] };
-    const { trials: all } = JSON.parse(readFileSync(record(place), 'utf8')) as StudyRecord;
     return {
       version,
-      trials: all.map(({ config, values, fate }) => ({
+      trials: (readRecord(home(place), study)?.trials ?? []).map(({ config, values, fate }) => ({
         ...{ trial: `${config['lr']} ${config['momentum']}`, epochs: values.length, ended: fate !== 'failed' },
       })),
     };
@@ -143,14 +141,6 @@ const everband: Library = {
 /** A process and what it and they have started. */
 export function descendantsOf(pids: readonly number[]): number[] {
   return pids.flatMap((pid) => [pid, ...descendantsOf(childrenOf(pid).map((one) => one.pid))]);
-}
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-  } catch {
-    return '';
-  }
 }
 
 /** The newest file below a folder whose name is of that kind. */

@@ -13,6 +13,7 @@ import path from 'node:path';
 import { runCommand, sleep } from '../../chaos/command.js';
 import { mountSmall, unmount } from '../../chaos/disk.js';
 import { found, naming, signal } from '../../chaos/processes.js';
+import { digestOf } from '../../core/record.js';
 import { stream } from '../../core/rng.js';
 import { descendantsOf, libraries, newestFile, type Library, type Part, type Place } from './libraries.js';
 
@@ -35,8 +36,9 @@ class Run {
   private over = false;
   /** Nobody is started again while the machine is down. */
   private down = false;
-  private end: () => void = () => undefined;
-  readonly ended = new Promise<void>((resolve) => (this.end = resolve));
+  private end: (well: boolean) => void = () => undefined;
+  /** Whether it came to its end; not, where a part ended too often. */
+  readonly ended = new Promise<boolean>((resolve) => (this.end = resolve));
 
   constructor(
     readonly library: Library,
@@ -85,8 +87,8 @@ class Run {
       if (this.over || this.down) return;
       if (code === 0 && !part.serves) {
         const left = this.library.parts(this.place).filter(({ name, serves }) => !serves && this.children.has(name));
-        if (left.length === 0) this.end();
-      } else if (times > most) this.end();
+        if (left.length === 0) this.end(true);
+      } else if (times > most) this.end(false);
       else setTimeout(() => !this.over && !this.down && !this.children.has(part.name) && this.start(part), 1000);
     });
   }
@@ -152,6 +154,11 @@ interface Outcome {
   readonly version: string;
 }
 
+/** What is to be ended when this is interrupted. */
+let running: Run | null = null;
+for (const name of ['SIGINT', 'SIGTERM'] as const)
+  process.once(name, () => void Promise.resolve(running?.close()).then(() => process.exit(1)));
+
 async function observe(library: Library, fault: string, seed: number, at: number): Promise<Outcome> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'everband-faults-'));
   const small = fault.startsWith('the disk');
@@ -162,6 +169,7 @@ async function observe(library: Library, fault: string, seed: number, at: number
   const apart = mkdtempSync(path.join(os.tmpdir(), 'everband-journal-'));
   const place: Place = { folder, seed, journal: path.join(apart, 'journal.jsonl') };
   const run = new Run(library, place);
+  running = run;
   try {
     const began = Date.now();
     await run.begin();
@@ -171,7 +179,7 @@ async function observe(library: Library, fault: string, seed: number, at: number
       while (linesOf(place.journal).length < at && Date.now() - began < limit * 1000) await sleep(20);
       await act(run, seed);
     }
-    const ended = await Promise.race([run.ended.then(() => true), standsStill(place.journal, began)]);
+    const ended = await Promise.race([run.ended, standsStill(place.journal, began)]);
     const seconds = (Date.now() - began) / 1000;
     await run.close();
     const lines = linesOf(place.journal).map((line) => JSON.parse(line) as { trial: string; epoch: number });
@@ -241,15 +249,9 @@ for (let seed = 1; seed <= seeds; seed++) {
       const { ended, seconds, open, again, wasted } = outcome;
       console.log(
         `${library.name} ${outcome.version}, seed ${seed}, ${fault}: ${ended ? 'ended' : 'DID NOT END'} after ${seconds.toFixed(1)} s; ` +
-          `${open} open, ${again} again, ${wasted} for nothing, result ${digest(outcome.result)}`
+          `${open} open, ${again} again, ${wasted} for nothing, result ${digestOf(outcome.result).slice(0, 8)}`
       );
     }
-}
-
-function digest(text: string): string {
-  let hash = 5381;
-  for (const char of text) hash = ((hash * 33) ^ char.charCodeAt(0)) >>> 0;
-  return hash.toString(16);
 }
 
 console.log(

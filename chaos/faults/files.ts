@@ -8,7 +8,7 @@ import { oneOf } from '../studies.js';
 import type { Fault } from './fault.js';
 import { end } from './processes.js';
 
-/** As many as train at once. */
+/** As many trainer processes as there are slots in a round. */
 const trainers = 4;
 /** How often a place is looked for that has something to damage. */
 const looks = 20;
@@ -35,7 +35,8 @@ export const checkpoints: Fault = {
     found.study.again += 9;
     // Whoever trains has no need of its checkpoints: who takes its place reads them.
     const who: Role = found.study.plan.trainer === 'python-worker' ? 'python' : 'process';
-    for (let index = 0; index < trainers; index++) await end(stage, { who, index, back: 500 }, 'SIGKILL');
+    const count = who === 'python' ? stage.workersOf(who).length : trainers;
+    for (let index = 0; index < count; index++) await end(stage, { who, index, back: 500 }, 'SIGKILL');
     return true;
   },
 };
