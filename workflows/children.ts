@@ -4,6 +4,7 @@ import {
   ChildWorkflowCancellationType,
   ParentClosePolicy,
   getExternalWorkflowHandle,
+  isCancellation,
   sleep,
   startChild,
   type ChildWorkflowHandle,
@@ -52,4 +53,13 @@ export async function startGroup<Input, Result>(
   // A child that has closed meanwhile has nothing left to cancel.
   scope.cancelRequested.catch(() => (ended ? undefined : cancel())).catch(() => undefined);
   return { signal: child.signal.bind(child), result: () => result };
+}
+
+/**
+ * What a workflow is to end with. One that is cancelled first waits for all that it has begun: a trial without a place
+ * gives up at once, while others still save themselves, and whoever trains them next would find epochs that are not kept yet.
+ */
+export async function onceSaved(error: unknown, begun: Iterable<unknown>): Promise<unknown> {
+  if (isCancellation(error)) await Promise.allSettled(begun);
+  return error;
 }

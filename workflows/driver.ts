@@ -44,7 +44,7 @@ import {
   type LateTurn,
   type Portion,
 } from './control.js';
-import { startGroup } from './children.js';
+import { onceSaved, startGroup } from './children.js';
 import { FirstTrials, type Broken } from './first-trials.js';
 import { everbandLate } from './late.js';
 import type { Local } from './local.js';
@@ -101,6 +101,8 @@ export class Driver {
   readonly lateLost: Set<string>;
   /** Places that are kept free of trials that train here, for late retries. */
   private kept = 0;
+  /** What has not come back yet. */
+  private readonly begun = new Set<Promise<void>>();
   private answered = 0;
   private leaving = false;
   private resolve: (ended: Ended | null) => void = () => undefined;
@@ -151,11 +153,17 @@ export class Driver {
 
   /** Runs to the end of the study; null: the history is full, and the study has to go on in a new run. */
   async run(): Promise<Ended | null> {
-    const ended = await new Promise<Ended | null>((resolve, reject) => {
+    const ending = new Promise<Ended | null>((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
       this.inTurn(() => undefined);
     });
+    let ended: Ended | null;
+    try {
+      ended = await ending;
+    } catch (error) {
+      throw await onceSaved(error, this.begun);
+    }
     await this.flush();
     if (ended === null) await this.files.pack();
     return ended;
@@ -341,7 +349,7 @@ export class Driver {
     if (works.some(({ group }) => group.recordFirst)) await this.flush();
     for (const [i, work] of works.entries()) {
       const portion = portions[i];
-      if (work.type === 'group' && portion) this.round(work, portion).catch((error: unknown) => this.reject(error));
+      if (work.type === 'group' && portion) this.watch(this.round(work, portion));
       else if (work.type === 'task') await this.start(work.group, work.task);
     }
     if (works.length > 0) this.changed();
@@ -384,13 +392,19 @@ export class Driver {
     });
   }
 
+  /** The study ends with what goes wrong in it; one that is cancelled waits for it. */
+  private watch(work: Promise<void>): void {
+    this.begun.add(work);
+    work
+      .catch((error: unknown) => this.reject(error))
+      .then(() => this.begun.delete(work))
+      .catch(() => undefined);
+  }
+
   /** Begins a task of a trial alone. What local activities answer is taken in at once, everything else in turn. */
   private async start(group: Group, task: Task): Promise<void> {
     const later = (answer: Promise<Answer>) => {
-      answer.then(
-        (given) => this.inTurn(() => this.take(group, task, given)),
-        (error: unknown) => this.reject(error)
-      );
+      this.watch(answer.then((given) => this.inTurn(() => this.take(group, task, given))));
     };
     switch (task.type) {
       case 'propose':

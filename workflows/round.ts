@@ -18,6 +18,7 @@ import type { SegmentOutcome, Trial } from '../core/trial.js';
 import type { Stretch } from './activity-types.js';
 import type { Digests } from './digests.js';
 import type { PoolState } from './carried.js';
+import { onceSaved } from './children.js';
 import { ControlTree, controlSignal, handleSettled, Settling, type Control } from './control.js';
 import { FirstTrials, tellStudy } from './first-trials.js';
 import { handleTrialMessages } from './handlers.js';
@@ -173,18 +174,22 @@ class RoundRun {
 
   /** Carries out the tasks of one step; their answers come together. */
   private async step(tasks: readonly Task[], outcomes: Outcomes): Promise<(Answer | null)[]> {
-    const answers = await Promise.all(
-      tasks.map((task): Promise<Answer | null> => {
-        switch (task.type) {
-          case 'propose':
-            return this.propose(task);
-          case 'train':
-            return this.train(task, outcomes[task.trial] ?? null);
-          case 'predict':
-            return this.asker.predict(task, this.known(task));
-        }
-      })
-    );
+    const answering = tasks.map((task): Promise<Answer | null> => {
+      switch (task.type) {
+        case 'propose':
+          return this.propose(task);
+        case 'train':
+          return this.train(task, outcomes[task.trial] ?? null);
+        case 'predict':
+          return this.asker.predict(task, this.known(task));
+      }
+    });
+    let answers: (Answer | null)[];
+    try {
+      answers = await Promise.all(answering);
+    } catch (error) {
+      throw await onceSaved(error, answering);
+    }
     if (this.pool.suspended) {
       const left = tasks.map((task, i) => [(task as TrainTask).trial, answers[i] as SegmentOutcome] as const);
       return this.goOn(Object.fromEntries(left));

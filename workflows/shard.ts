@@ -2,6 +2,7 @@
 import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temporalio/workflow';
 import type { SegmentOutcome } from '../core/trial.js';
 import type { PoolState } from './carried.js';
+import { onceSaved } from './children.js';
 import { controlSignal, Settling, type Control } from './control.js';
 import { FirstTrials, tellStudy } from './first-trials.js';
 import { handleTrialMessages } from './handlers.js';
@@ -57,13 +58,17 @@ async function trainShard(input: ShardInput): Promise<readonly SegmentOutcome[]>
   );
   settling.look();
   handleTrialMessages(pool, () => pool.progress());
-  const outcomes = await Promise.all(
-    jobs.map((job, i) => {
-      const before = carried?.outcomes[i];
-      if (before && before.outcome !== 'unfinished') return before;
-      return pool.train(job, round, before);
-    })
-  );
+  const training = jobs.map((job, i) => {
+    const before = carried?.outcomes[i];
+    if (before && before.outcome !== 'unfinished') return before;
+    return pool.train(job, round, before);
+  });
+  let outcomes: SegmentOutcome[];
+  try {
+    outcomes = await Promise.all(training);
+  } catch (error) {
+    throw await onceSaved(error, training);
+  }
   await condition(allHandlersFinished);
   if (!pool.suspended) return outcomes;
   return continueAsNew<typeof everbandShard>({ ...input, control, carried: { outcomes, pool: pool.state } });

@@ -174,9 +174,34 @@ describe('what a study survives', function () {
       // The checkpoints of a trial that goes no further are gone once its round has closed.
       const last = new Set(record.brackets.flatMap(({ rounds }) => rounds.at(-1)?.trials ?? []));
       assert.equal(trainedAgain(cluster.stateDir, one, last), 0);
+      assert.deepEqual(await leftTraining(one), []);
       await ended(trainer);
       await ended(orchestrator);
     });
+  }
+
+  /** Activities that had not ended when the round was cancelled that had begun them. */
+  async function leftTraining(one: Study): Promise<string[]> {
+    const client = await cluster.client();
+    const left: string[] = [];
+    const rounds = client.workflow.list({ query: `WorkflowType = 'everbandRound' AND ExecutionStatus = 'Canceled'` });
+    for await (const { workflowId, runId } of rounds) {
+      if (!workflowId.startsWith(`${workflowIds.study(one.name)}/`)) continue;
+      const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+      const open = new Map<string, string>();
+      for (const event of events ?? []) {
+        const { activityTaskScheduledEventAttributes: begins } = event;
+        const ends =
+          event.activityTaskCanceledEventAttributes ??
+          event.activityTaskCompletedEventAttributes ??
+          event.activityTaskFailedEventAttributes ??
+          event.activityTaskTimedOutEventAttributes;
+        if (begins) open.set(String(event.eventId), begins.activityId ?? '');
+        if (ends) open.delete(String(ends.scheduledEventId));
+      }
+      left.push(...open.values());
+    }
+    return left;
   }
 
   /** Resets the workflow of a study to its first task, as an operator does in the Web UI. */
