@@ -16,6 +16,8 @@ const named = process.argv.slice(2).filter((argument) => argument !== '--all');
 const began = Date.now();
 const total = { passed: 0, failed: 0, skipped: 0 };
 const took = [];
+/** How long a program's output may stay open once it has ended: then something that it started still runs. */
+const leftoverSeconds = 30;
 /** What failed, a line each: said once more before the last line, where nobody has to look for it. */
 const failures = [];
 const counts = mkdtempSync(path.join(os.tmpdir(), 'everband-counts-'));
@@ -93,6 +95,10 @@ async function run(name, [program, ...args], env = {}) {
   const status = await new Promise((resolve) => {
     child.once('error', (error) => ((out += error.message), resolve(null)));
     child.once('close', resolve);
+    child.once('exit', () => {
+      const tooLate = () => ((out += `\n${name} has left a process behind, which holds its output`), resolve(null));
+      setTimeout(tooLate, leftoverSeconds * 1000).unref();
+    });
   });
   const seconds = (Date.now() - since) / 1000;
   took.push([name, seconds]);

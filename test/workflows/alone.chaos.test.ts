@@ -133,7 +133,11 @@ describe('a trainer that takes more memory than there is', function () {
     await cluster.start();
     await cluster.worker(['orchestrate', 'predict']);
   });
-  after(() => cluster.end());
+  const left: ChildProcess[] = [];
+  after(async () => {
+    for (const worker of left) worker.kill('SIGKILL');
+    await cluster.end();
+  });
 
   /** A cgroup below this process's own, with so much memory; without the right to make one the test says so. */
   function cgroup(test: Mocha.Context, bytes: number): { folder: string; procs: string; end(): void } {
@@ -152,11 +156,13 @@ describe('a trainer that takes more memory than there is', function () {
 
   it('is killed by the kernel, which is told from a crash, and trains on where there is more', async function () {
     const { folder, procs, end } = cgroup(this, 700 << 20);
+    const eating = path.join(cluster.stateDir, 'eating');
     // The worker and what it starts live there, as in a container.
     const small = spawn('/bin/sh', ['-c', 'echo $$ > "$0" && exec "$@"', procs, process.execPath, cli, 'worker', 'train', '--slots', '2'], {
       env: cluster.environment,
       stdio: ['ignore', 'pipe', 'inherit'],
     }); // prettier-ignore
+    left.push(small);
     await new Promise<void>((resolve, reject) => {
       small.stdout?.on('data', (chunk: Buffer) => chunk.toString().includes('worker ready') && resolve());
       small.once('exit', (code) => reject(new Error(`worker ended with ${code}`)));
@@ -166,13 +172,19 @@ describe('a trainer that takes more memory than there is', function () {
     writeFileSync(
       script,
       [
-        'import everband, os, signal',
+        'import everband, os, pathlib, signal, time',
+        `eating = pathlib.Path(${JSON.stringify(eating)})`,
         'for request in everband.requests():',
         '    for epoch in request.epochs():',
         '        held = None',
         '        if epoch == 2 and request.config["how"] == "hungry":',
+        '            eating.touch()',
         '            held = b"x" * (1 << 30)',
+        // The kernel counts, and does not say whom it has killed: of two that die at once either may be taken for it.
         '        if epoch == 2 and request.config["how"] == "killed":',
+        '            while not eating.exists():',
+        '                time.sleep(0.1)',
+        '            time.sleep(3)',
         '            os.kill(os.getpid(), signal.SIGKILL)',
         '        request.report(loss=1 / epoch)',
       ].join('\n')
