@@ -21,6 +21,7 @@ export const script = String.raw`'use strict';
     area.remove();
     if (!done) throw new Error('refused');
   };
+  let copying;
   copy?.addEventListener('click', async () => {
     const content = shownForm().textContent;
     try {
@@ -31,7 +32,8 @@ export const script = String.raw`'use strict';
       copy.textContent = 'Selected';
     }
     copy.focus();
-    setTimeout(() => (copy.textContent = 'Copy'), 1600);
+    clearTimeout(copying);
+    copying = setTimeout(() => (copy.textContent = 'Copy'), 1600);
   });
 
   // Fates on and off.

@@ -18,6 +18,7 @@ import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { readRecord } from '../activities/record-store.js';
 import { ownPorts } from '../chaos/ports.js';
+import { found } from '../chaos/processes.js';
 import { createSampler } from '../core/sampler.js';
 import { runInMemory } from '../core/in-memory.js';
 import { predict } from '../core/predictors/predict.js';
@@ -169,7 +170,7 @@ export class Cluster {
     this.killServer();
     await this.connection?.close();
     this.connection = null;
-    await sleep(300);
+    while (found(this.server?.pid ?? 0)) await sleep(20);
     const folder = path.join(this.stateDir, 'server');
     for (const name of readdirSync(folder)) if (name.startsWith('temporal.db')) rmSync(path.join(folder, name));
     await this.start(this.settings);

@@ -205,7 +205,7 @@ def test_cancellation_ends_after_the_epoch(run, tmp_path: Path) -> None:
     with pytest.raises(CancelledError):
         run(segment({"seconds": 0.3}, to=50), environment)
     claim = claim_of(tmp_path, {"seconds": 0.3})
-    assert claim.start == len(claim.values) == 3
+    assert 3 <= claim.start == len(claim.values) < 50
     assert (tmp_path / FIRST / "released").exists()
 
 

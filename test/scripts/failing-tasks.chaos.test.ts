@@ -22,10 +22,10 @@ describe('a study that no worker can carry on', function () {
   let orchestrator: ChildProcess;
   let trainer: ChildProcess;
 
-  const file = (name: string, ms: number) => ({
+  const file = (name: string, ms: number, more: object = {}) => ({
     name,
     seed: 3,
-    space: { x: { float: [0, 1] }, ms: { fixed: ms }, divergesAbove: { fixed: 2 } },
+    space: { x: { float: [0, 1] }, ms: { fixed: ms }, divergesAbove: { fixed: 2 }, ...more },
     scheduler: { type: 'hyperband', R: 9, eta: 3 },
     trainer: { module: path.join(root, 'test/fixtures/slow-trainer.mjs') },
     parallelism: 2,
@@ -81,14 +81,14 @@ describe('a study that no worker can carry on', function () {
   });
 
   it('shows it everywhere when the workflow code is not the code that began it, and goes on once that is back', async () => {
-    const seen = cluster.everband('start', written('first', 300), '--wait');
-    const quiet = cluster.everband('start', written('second', 300), '--wait', '--json');
-    const idle = studyOf(file('idle', 60_000));
-    await cluster.begin(idle);
-    await sleep(5000);
     const reordered = cluster.otherBuild({
       'workflows/bundle.js': beginnings.map((line) => [line, `${wait} ${line}`] as const),
     });
+    const seen = cluster.everband('start', written('first', 300), '--wait');
+    const quiet = cluster.everband('start', written('second', 300), '--wait', '--json');
+    const idle = studyOf(file('idle', 3_600_000));
+    await cluster.begin(idle);
+    for (const name of ['first', 'second']) await recorded(name, 'b2-r1.entered.json');
     await ended(orchestrator, 'SIGKILL');
     orchestrator = await cluster.workerOf(reordered, {}, ['orchestrate', 'predict']);
     const log = heard(orchestrator);
@@ -146,7 +146,7 @@ describe('a study that no worker can carry on', function () {
   async function recorded(name: string, what: string): Promise<void> {
     const place = path.join(cluster.stateDir, 'studies', name, 'record', what);
     for (let tries = 0; !existsSync(place); tries++) {
-      assert.ok(tries < 300, `${what} was never written`);
+      assert.ok(tries < 1200, `${what} was never written`);
       await sleep(50);
     }
   }
@@ -156,7 +156,10 @@ describe('a study that no worker can carry on', function () {
     ['trains the round', 'b2-r1.entered.json', /the trials that came to b2-r1 do not follow/],
   ] as const) {
     it(`is not taken over by a version that promotes others, once it ${when}`, async () => {
-      const one = studyOf(file(`decides-${what.split('.')[1]}`, 300));
+      const gate = path.join(cluster.stateDir, `${what}.gate`);
+      // Who trains the round does not close it meanwhile.
+      const held = what.includes('entered') ? { gate: { fixed: gate }, gateAfter: { fixed: 1 } } : {};
+      const one = studyOf(file(`decides-${what.split('.')[1]}`, 300, held));
       await cluster.begin(one);
       await recorded(one.name, what);
       // What trains saves itself and waits: the round stays open.
@@ -176,6 +179,7 @@ describe('a study that no worker can carry on', function () {
       assert.match(err, why);
       await ended(orchestrator, 'SIGKILL');
       orchestrator = await cluster.worker(['orchestrate', 'predict']);
+      writeFileSync(gate, '');
       assert.equal((await cluster.everband('resume', one.name)).code, 0);
       await cluster.result(one);
       assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, segmentOf)));
@@ -183,7 +187,8 @@ describe('a study that no worker can carry on', function () {
   }
 
   it('is taken over by a version that orders its commands otherwise and records more', async () => {
-    const one = studyOf(file('extended', 200));
+    const gate = path.join(cluster.stateDir, 'extended.gate');
+    const one = studyOf(file('extended', 200, { gate: { fixed: gate }, gateAfter: { fixed: 1 } }));
     await cluster.begin(one);
     await recorded(one.name, 'b2-r1.entered.json');
     await ended(orchestrator, 'SIGKILL');
@@ -196,6 +201,7 @@ describe('a study that no worker can carry on', function () {
     await within(soon, /extended\S* cannot go on/, () => print('status', one.name));
     const { code, err } = await cluster.everbandOf(other, 'start', '--recover', one.name);
     assert.equal(code, 0, err);
+    writeFileSync(gate, '');
     await cluster.result(one);
     const told = (name: string) => {
       const text = readFileSync(path.join(cluster.stateDir, 'studies', one.name, 'record', name), 'utf8');

@@ -107,5 +107,5 @@ describe('a cluster that a Temporal profile names', function () {
     const client = await cluster.client();
     assert.equal((await client.workflow.getHandle('everband/digits-1').describe()).status.name, 'COMPLETED');
     nothingStarted();
-  });
+  }).timeout(600_000);
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { audit } from '../../core/audit.js';
@@ -15,12 +15,14 @@ import { Cluster, ended, itReplays, sleep, studyOf } from '../harness.js';
 
 const slots = 4;
 
+// Whoever learns slowly is fast, so that donors are behind and ahead of those who take over from them.
+const space = { x: { float: [0.01, 0.9] }, ms: { choice: [30, 60, 180] }, divergesAbove: { fixed: 0.85 } };
+
 const populationOf = (name: string, more: object = {}) =>
   studyOf({
     name,
     seed: 5,
-    // Whoever learns slowly is fast, so that donors are behind and ahead of those who take over from them.
-    space: { x: { float: [0.01, 0.9] }, ms: { choice: [30, 60, 180] }, divergesAbove: { fixed: 0.85 } },
+    space,
     scheduler: { type: 'asyncPopulationBased', trials: 8, R: 12, interval: 2 },
     trainer: { module: fileURLToPath(new URL('../fixtures/slow-trainer.mjs', import.meta.url)) },
     parallelism: slots,
@@ -42,6 +44,11 @@ describe('asynchronous population-based training through Temporal', function () 
       await sleep(50);
     }
   }
+
+  /** While this file is away, no epoch of a study with `held` ends. */
+  const gate = path.join(cluster.stateDir, 'gate');
+  const held = { space: { ...space, gate: { fixed: gate }, gateAfter: { fixed: 0 } } };
+  beforeEach(() => writeFileSync(gate, ''));
 
   /** Whatever trains was recorded before it began: told in another order, it might have gone on from another checkpoint. */
   function requireRecorded(one: Study): void {
@@ -67,7 +74,7 @@ describe('asynchronous population-based training through Temporal', function () 
   }
 
   it('goes on from record and checkpoints when the server has lost its database, as it had decided', async () => {
-    const one = populationOf('async-lost');
+    const one = populationOf('async-lost', held);
     let orchestrator = await cluster.worker(['orchestrate', 'predict']);
     let trainer = await cluster.worker(['train'], slots);
     await cluster.begin(one);
@@ -79,8 +86,10 @@ describe('asynchronous population-based training through Temporal', function () 
     for (const exploits of [2, 5]) {
       await until(`${exploits} exploits`, () => decided().length >= exploits);
       // In the middle of what follows on them.
+      rmSync(gate);
       await sleep(700);
       await cluster.loseDatabase();
+      writeFileSync(gate, '');
       before = decided();
       requireRecorded(one);
       orchestrator = await cluster.worker(['orchestrate', 'predict']);
@@ -130,7 +139,7 @@ describe('asynchronous population-based training through Temporal', function () 
     // A busy machine must not look like a lost worker here.
     const training = { heartbeatSeconds: 30, graceSeconds: 30 };
     const scheduler = { type: 'asyncPopulationBased', trials: 8, R: 24, interval: 2 };
-    const one = populationOf('async-runs', { training, scheduler });
+    const one = populationOf('async-runs', { ...held, training, scheduler });
     await cluster.begin(one);
     const texts = [
       /^async-runs: paus\w+, \d+ of 192 epochs/,
@@ -140,12 +149,14 @@ describe('asynchronous population-based training through Temporal', function () 
     // The best trial changes while it runs: it is looked at while it pauses, and again later where the best has none.
     for (let shown = false; !shown;) {
       await until('a schedule behind the best', () => (recordOf(one)?.result.best?.schedule?.length ?? 0) > 1);
+      rmSync(gate);
       assert.equal((await cluster.everband('pause', one.name)).code, 0);
       const { out } = await cluster.everband('status', one.name);
       const { schedule = [], lineage = [] } = JSON.parse(
         (await cluster.everband('status', one.name, '--json')).out
       ) as Record<string, unknown[]>;
       shown = texts.every((text) => text.test(out)) && schedule.length > 1 && lineage.length > 0;
+      writeFileSync(gate, '');
       assert.equal((await cluster.everband('resume', one.name)).code, 0);
     }
     await cluster.result(one);

@@ -87,7 +87,7 @@ describe('failures of trials', function () {
   it('are told apart: each kind may have attempts, a back-off and a queue of its own', async () => {
     const ways = [['oom', 'train'], ['oom'], ['crash at once'], ['error', 'train'], ['hang', 'train']];
     const retry = { oom: { queue: 'big', attempts: 2, backoffSeconds: 0 }, crash: { attempts: 1 } };
-    const training = { attempts: 2, backoffSeconds: 1, parkSeconds: 600, epochTimeoutSeconds: 2, retry };
+    const training = { attempts: 2, backoffSeconds: 1, parkSeconds: 600, epochTimeoutSeconds: 10, retry };
     const one = failing('rules', ways, { training });
     await cluster.begin(one);
     await until('two are parked', async () => (await progressOf(one).catch(() => null))?.parked.length === 2);

@@ -61,16 +61,20 @@ describe('groups of a study', function () {
     return (await workflowsOf(study, false)).filter((id) => id === workflowIds.study(study.name)).length;
   }
 
-  /** Trials that are parked in groups that run, with the workflow that has them. */
-  async function parkedOf(study: Study): Promise<{ trial: string; id: string }[]> {
-    const found = await Promise.all(
+  /** How far every group is that runs; null where it cannot be asked right now. */
+  async function progressOf(study: Study): Promise<{ id: string; progress: Progress | null }[]> {
+    return Promise.all(
       (await groupsOf(study)).map(async (id) => {
         const asked = (await handleOf(id)).query<Progress>(queryNames.progress);
-        const { parked } = await asked.catch(() => ({ parked: [] }));
-        return parked.map(({ trial }) => ({ trial, id }));
+        return { id, progress: await asked.catch(() => null) };
       })
     );
-    return found.flat();
+  }
+
+  /** Trials that are parked in groups that run, with the workflow that has them. */
+  async function parkedOf(study: Study): Promise<{ trial: string; id: string }[]> {
+    const groups = await progressOf(study);
+    return groups.flatMap(({ id, progress }) => (progress?.parked ?? []).map(({ trial }) => ({ trial, id })));
   }
 
   async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
@@ -84,10 +88,11 @@ describe('groups of a study', function () {
   /** Nothing but groups with parked trials is left of a run: the study waits for them, to go on in a new one. */
   const waitsForParked = (study: Study) =>
     until('every open group is down to its parked trials', async () => {
-      const groups = await groupsOf(study);
-      const parked = new Set((await parkedOf(study)).map(({ id }) => id));
-      const down = groups.length > 0 && groups.length < 5 && groups.every((id) => parked.has(id));
-      return down && (await runsOf(study)) === 1;
+      const groups = await progressOf(study);
+      const down = groups.every(({ progress }) => {
+        return progress !== null && progress.parked.length > 0 && progress.running.length + progress.queued === 0;
+      });
+      return groups.length > 0 && groups.length < 5 && down && (await runsOf(study)) === 1;
     });
 
   /** What a study must come to whose trials fail where `never` is their data set; only the stack is as it was recorded. */
@@ -305,7 +310,12 @@ describe('groups of a study', function () {
   });
 
   it('end with a study whose brackets train together, those without a place too', async () => {
-    await eachEnds(both('brackets', { scheduler: { ...hyperband, order: 'together' } }), async (study) => {
+    // Brackets that train longer than two epochs stay open.
+    const space = {
+      ...{ x: { float: [0, 0.8] }, ms: { fixed: 150 }, divergesAbove: { fixed: 2 } },
+      ...{ gate: { fixed: path.join(cluster.stateDir, 'no-gate') }, gateAfter: { fixed: 2 } },
+    };
+    await eachEnds(both('brackets', { space, scheduler: { ...hyperband, order: 'together' } }), async (study) => {
       await hasClosed(study);
       assert.ok((await groupsOf(study)).length > 1);
       await update(study, updateNames.setParallelism, { parallelism: 1 });

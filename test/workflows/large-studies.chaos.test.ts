@@ -5,7 +5,7 @@ import { Cluster, dataFolder, generatedCurves, reference } from '../harness.js';
 import { replayed } from './replayed.js';
 
 describe('a large study through Temporal', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const cluster = new Cluster();
   before(async () => {
     await cluster.start();

@@ -18,6 +18,7 @@ describe('a late retry', function () {
 
   const folderOf = (one: Study) => path.join(cluster.stateDir, 'studies', one.name);
   const flagOf = (name: string) => path.join(cluster.stateDir, `${name}.flag`);
+  const gateOf = (name: string) => path.join(cluster.stateDir, `${name}.gate`);
   const recordBytes = (one: Study) => readFileSync(path.join(folderOf(one), 'record', 'record.json'), 'utf8');
   const run = async (...args: string[]) => {
     const { code, out, err } = await cluster.everband(...args);
@@ -32,10 +33,20 @@ describe('a late retry', function () {
   type Status = StudyStatus & { withLate?: { best: { trial: string }; trials: { trial: string; state: string }[] } };
   const statusOf = async (one: Study) => JSON.parse(await run('status', one.name, '--json')) as Status;
 
-  /** Rungs 1, 3 and 9; `x` of each trial: the larger, the better. Those of `broken` need the flag after epoch `after`. */
-  function study(name: string, ms: number, xs: readonly number[], broken: readonly number[], after = 0): Study {
-    const [flag, there] = [flagOf(name), cluster.stateDir];
+  /**
+   * Rungs 1, 3 and 9; `x` of each trial: the larger, the better. Those of `broken` need the flag after epoch `after`,
+   * those of `held` the gate after epoch 3: their last round stays open until it is there.
+   */
+  function study(
+    name: string,
+    ms: number,
+    xs: readonly number[],
+    broken: readonly number[],
+    { after = 0, held = [] }: { after?: number; held?: readonly number[] } = {}
+  ): Study {
+    const [flag, there, gate] = [flagOf(name), cluster.stateDir, gateOf(name)];
     const { length } = xs;
+    const gates = { gate: { choice: [gate, there] }, gateAfter: { fixed: 3 } };
     return studyOf({
       name,
       seed: 3,
@@ -45,10 +56,12 @@ describe('a late retry', function () {
         divergesAbove: { fixed: 0.95 },
         broken: { choice: [flag, there] },
         brokenAfter: { fixed: after },
+        ...(held.length > 0 ? gates : {}),
       },
       tryFirst: xs.map((x, i) => ({
         ...{ x, ms, divergesAbove: 0.95, brokenAfter: after },
         broken: broken.includes(i) ? flag : there,
+        ...(held.length > 0 ? { gate: held.includes(i) ? gate : there, gateAfter: 3 } : {}),
       })),
       scheduler: { type: 'successiveHalving', trials: length, R: 9, eta: 3 },
       trainer: { module: fileURLToPath(new URL('../fixtures/slow-trainer.mjs', import.meta.url)) },
@@ -90,7 +103,7 @@ describe('a late retry', function () {
   const drawn = (one: Study, id: string) => cluster.record(one).trials.find((trial) => trial.id === id);
 
   it('after the end trains from the checkpoint, as far as it would have gone, through kill -9; the record stays', async () => {
-    const one = study('closed', 350, [0.9, 0.1, 0.5, 0.4, 0.3, 0.2, 0.15, 0.12, 0.8], [0, 8], 2);
+    const one = study('closed', 350, [0.9, 0.1, 0.5, 0.4, 0.3, 0.2, 0.15, 0.12, 0.8], [0, 8], { after: 2 });
     const orchestrator = await cluster.worker(['orchestrate', 'predict']);
     let trainer = await cluster.worker(['train'], 2);
     await cluster.begin(one);
@@ -164,7 +177,7 @@ describe('a late retry', function () {
 
   it('beside a running study changes none of its decisions, waits for its rungs, and nobody is demoted', async () => {
     const xs = [0.9, 0.1, 0.5, 0.4, 0.3, 0.2, 0.15, 0.12, 0.11];
-    const one = study('running', 1000, xs, [0, 8]);
+    const one = study('running', 1000, xs, [0, 8], { held: [2] });
     const orchestrator = await cluster.worker(['orchestrate', 'predict']);
     const trainer = await cluster.worker(['train'], 4);
     await cluster.begin(one);
@@ -178,7 +191,11 @@ describe('a late retry', function () {
     assert.match(await run('retry', one.name, '--failed'), /b2-t000 is retried late: everband\/running\/late\/b2-t000/);
     // A pause reaches it.
     await run('pause', one.name);
-    await sleep(2000);
+    const late = (await cluster.client()).workflow.getHandle(workflowIds.late(one.name, 'b2-t000'));
+    await until('its trainer has saved itself', async () => {
+      const { raw } = await late.describe();
+      return !raw.pendingActivities?.length;
+    });
     const seen = () => {
       const file = path.join(folderOf(one), 'epochs', 'b2-t000.jsonl');
       return existsSync(file) ? readFileSync(file, 'utf8') : '';
@@ -188,6 +205,7 @@ describe('a late retry', function () {
     assert.equal(seen(), before);
     assert.equal((await statusOf(one)).phase, 'paused');
     assert.match(await refusal('retry', one.name, 'b2-t000'), /retried late right now/);
+    writeFileSync(gateOf(one.name), '');
     await run('resume', one.name);
     const result = await cluster.result(one);
     const bytes = recordBytes(one);
@@ -231,7 +249,7 @@ describe('a late retry', function () {
       tryFirst: base.tryFirst.map((config) => ({ ...config, log })),
       scheduler: { type: 'successiveHalving', trials: 18, R: 9, eta: 3 },
       parallelism: 4,
-      training: { attempts: 1, backoffSeconds: 0, parkSeconds: 1, heartbeatSeconds: 2, graceSeconds: 2 },
+      training: { attempts: 1, backoffSeconds: 0, parkSeconds: 1, heartbeatSeconds: 30, graceSeconds: 30 },
     });
     const orchestrator = await cluster.worker(['orchestrate', 'predict']);
     const trainer = await cluster.worker(['train'], 8);
@@ -293,7 +311,9 @@ describe('a late retry', function () {
   });
 
   it('ends with a study that is stopped, and goes on from there when it is asked again', async () => {
-    const one = study('halted', 1000, [0.9, 0.1, 0.5, 0.4, 0.3, 0.2, 0.15, 0.12, 0.11], [0], 1);
+    const one = study('halted', 1000, [0.9, 0.1, 0.5, 0.4, 0.3, 0.2, 0.15, 0.12, 0.11], [0], {
+      ...{ after: 1, held: [0, 2] },
+    });
     const orchestrator = await cluster.worker(['orchestrate', 'predict']);
     const trainer = await cluster.worker(['train'], 4);
     await cluster.begin(one);
@@ -305,6 +325,7 @@ describe('a late retry', function () {
     const result = await cluster.result(one);
     assert.equal(result.ended, 'stopped');
     await until('it has ended', () => lateOf(one, 'b2-t000')?.retries[0]?.rungs.at(-1)?.end === 'unfinished');
+    writeFileSync(gateOf(one.name), '');
     await run('retry', one.name, 'b2-t000');
     await until('it is through', () => becameOf(one, 'b2-t000')?.at(-1) === 'completed');
     assert.match(await run('audit', one.name), /every decision of halted follows/);
@@ -344,7 +365,7 @@ describe('a late retry', function () {
 
   it('beside a study that is recovered is lost, is named on its page, and goes on when it is asked for again', async () => {
     const xs = [0.9, 0.1, 0.5, 0.4, 0.3, 0.2, 0.15, 0.12, 0.11];
-    const base = study('rescued', 600, xs, [0]);
+    const base = study('rescued', 600, xs, [0], { held: [2] });
     const one = { ...base, training: { ...base.training, parkSeconds: 0.1 } };
     await cluster.worker(['orchestrate', 'predict']);
     await cluster.worker(['train'], 4);
@@ -369,6 +390,7 @@ describe('a late retry', function () {
     assert.match(await run('status', one.name), says);
     assert.match(await run('retry', one.name, 'b2-t000'), /b2-t000 goes on with its late retry/);
     assert.doesNotMatch(await page(), says);
+    writeFileSync(gateOf(one.name), '');
     await run('resume', one.name);
     const result = await cluster.result(one);
     assert.equal(result.fates.failed, 1);
@@ -381,7 +403,7 @@ describe('a late retry', function () {
 
   it('that was lost with its server says so, and goes on from its checkpoint when it is asked for again', async () => {
     const xs = [0.9, 0.1, 0.5, 0.4, 0.3, 0.2, 0.15, 0.12, 0.11];
-    const base = study('gone', 300, xs, [0], 1);
+    const base = study('gone', 300, xs, [0], { after: 1 });
     const one = { ...base, training: { ...base.training, parkSeconds: 0.1 } };
     await cluster.worker(['orchestrate', 'predict']);
     await cluster.worker(['train']);

@@ -65,7 +65,7 @@ describe('a Python worker on the temporalio package', function () {
       space: { x: { float: [0, 0.8] }, hangs: { choice: ['no', 'once', 'always', 'deaf'] } },
       tryFirst: ways.map((hangs, i) => ({ x: i / 10, hangs })),
       scheduler: { type: 'full', trials: ways.length, R: 4 },
-      training: { epochTimeoutSeconds: 3, attempts: 2, backoffSeconds: 1, parkSeconds: 3 },
+      training: { epochTimeoutSeconds: 10, attempts: 2, backoffSeconds: 1, parkSeconds: 3 },
       ...more,
     });
 
@@ -74,7 +74,7 @@ describe('a Python worker on the temporalio package', function () {
     const x = Number(config['x']);
     const values: number[] = [];
     if (config['hangs'] === 'always' || config['hangs'] === 'deaf') {
-      return { outcome: 'failed', values: [x + 1], reason: 'timeout: hung: no epoch within 3 s after epoch 1' };
+      return { outcome: 'failed', values: [x + 1], reason: 'timeout: hung: no epoch within 10 s after epoch 1' };
     }
     for (let epoch = from + 1; epoch <= to; epoch++) {
       if (x > 0.8 && epoch >= 3) return { outcome: 'diverged', values, nonFinite: 'nan' };
@@ -87,7 +87,8 @@ describe('a Python worker on the temporalio package', function () {
   function attempts(one: Study): { trial: string; from: number; pid: number }[] {
     const file = path.join(folder, `${one.name}.jsonl`);
     if (!existsSync(file)) return [];
-    const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+    // The last one may still be written.
+    const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
     return lines.map((line) => JSON.parse(line) as { trial: string; from: number; pid: number });
   }
 
@@ -179,9 +180,8 @@ describe('a Python worker on the temporalio package', function () {
     await cluster.begin(one);
     await until('it trains', () => attempts(one).length === 1);
     await sleep(600);
-    const since = Date.now();
     await ended(first);
-    assert.deepEqual([first.exitCode, Date.now() - since < 5000], [0, true]);
+    assert.equal(first.exitCode, 0);
     const second = await worker(one.name, 1);
     await until('it trains again', () => attempts(one).length === 2);
     await sleep(600);
@@ -197,6 +197,6 @@ describe('a Python worker on the temporalio package', function () {
     await worker(one.name, 1);
     await finished(one);
     const [a, b, c] = attempts(one).map(({ from }) => from);
-    assert.ok(a === 0 && b !== undefined && c !== undefined && b > 0 && c >= b, `${a}, ${b}, ${c}`);
+    assert.ok(a === 0 && b !== undefined && c !== undefined && b > 0 && b < 24 && c >= b, `${a}, ${b}, ${c}`);
   });
 });

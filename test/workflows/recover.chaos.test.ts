@@ -10,11 +10,13 @@ import type { StudyStatus } from '../../workflows/messages.js';
 import { segmentOf } from '../fixtures/slow-trainer.mjs';
 import { cli, Cluster, ended, itReplays, reference, runCommand, sleep, studyOf, trainedAgain } from '../harness.js';
 
+const space = { x: { float: [0, 1] }, ms: { fixed: 80 }, divergesAbove: { fixed: 0.9 } };
+
 const slow = (name: string, more: object = {}) =>
   studyOf({
     name,
     seed: 3,
-    space: { x: { float: [0, 1] }, ms: { fixed: 80 }, divergesAbove: { fixed: 0.9 } },
+    space,
     scheduler: { type: 'hyperband', R: 9, eta: 3 },
     trainer: { module: fileURLToPath(new URL('../fixtures/slow-trainer.mjs', import.meta.url)) },
     parallelism: 4,
@@ -27,6 +29,10 @@ describe('a study whose server has lost its database', function () {
   const cluster = new Cluster();
   before(() => cluster.start());
   after(() => cluster.end());
+
+  /** While this file is away, no epoch after `gateAfter` ends. */
+  const gate = path.join(cluster.stateDir, 'gate');
+  const held = (gateAfter: number) => ({ ...space, gate: { fixed: gate }, gateAfter: { fixed: gateAfter } });
 
   const orchestrator = () => cluster.worker(['orchestrate', 'predict']);
   const folderOf = (one: Study) => path.join(cluster.stateDir, 'studies', one.name);
@@ -81,7 +87,9 @@ describe('a study whose server has lost its database', function () {
   });
 
   it('with ASHA keeps the recorded prefix, trains no checkpointed epoch twice, and passes the audit', async () => {
+    writeFileSync(gate, '');
     const one = slow('lost-asha', {
+      space: held(0),
       scheduler: { type: 'asha', R: 9, eta: 3, trials: 40 },
       pruner: { type: 'swift', minCurves: 4 },
     });
@@ -89,8 +97,10 @@ describe('a study whose server has lost its database', function () {
     await cluster.worker(['train'], 4);
     await cluster.begin(one);
     await until('two parts', () => filesOf(one).filter((name) => name.startsWith('part-')).length >= 2);
+    rmSync(gate);
     await sleep(600);
     await cluster.loseDatabase();
+    writeFileSync(gate, '');
     const prefix = cluster.record(one).log;
     await orchestrator();
     await cluster.worker(['train'], 4);
@@ -159,7 +169,8 @@ describe('a study whose server has lost its database', function () {
   });
 
   it('refuses when the record or checkpoints are missing, and says which', async () => {
-    const one = slow('lost-more');
+    rmSync(gate, { force: true });
+    const one = slow('lost-more', { space: held(1) });
     await orchestrator();
     await cluster.worker(['train'], 4);
     await cluster.begin(one);

@@ -315,9 +315,13 @@ describe('roads to the workers', function () {
   });
 
   it('signals and updates that are none change nothing', async () => {
+    const gate = path.join(cluster.stateDir, 'signalled.gate');
     const study = ours('signalled', {
       ...{ scheduler: { type: 'hyperband', R: 4, eta: 2 }, parallelism: 2 },
-      space: { ms: { fixed: 150 }, x: { float: [0, 1] }, divergesAbove: { fixed: 2 } },
+      space: {
+        ...{ ms: { fixed: 150 }, x: { float: [0, 1] }, divergesAbove: { fixed: 2 } },
+        ...{ gate: { fixed: gate }, gateAfter: { fixed: 1 } },
+      },
     });
     await cluster.begin(study);
     const handle = client.workflow.getHandle(workflowIds.study(study.name));
@@ -370,6 +374,7 @@ describe('roads to the workers', function () {
         );
       }
     }
+    writeFileSync(gate, '');
     const result = await cluster.result(study);
     assert.equal(result.ended, 'finished');
   });

@@ -66,7 +66,9 @@ describe('what a study survives', function () {
   it('pauses, refuses nonsense, resumes and comes to the same', async () => {
     const orchestrator = await cluster.worker(['orchestrate', 'predict']);
     const trainer = await cluster.worker(['train'], 4);
-    const one = study('paused');
+    const gate = path.join(cluster.stateDir, 'paused.gate');
+    const space = { x: { float: [0, 1] }, ms: { fixed: 40 }, divergesAbove: { fixed: 0.9 } };
+    const one = study('paused', { space: { ...space, gate: { fixed: gate }, gateAfter: { fixed: 3 } } });
     await cluster.begin(one);
     await sleep(700);
     assert.equal((await cluster.everband('pause', one.name)).code, 0);
@@ -79,8 +81,10 @@ describe('what a study survives', function () {
     assert.equal((await statusOf(one)).epochs, before.epochs);
     assert.match((await cluster.everband('parallelism', one.name, '0')).err, /whole number/);
     assert.equal((await cluster.everband('parallelism', one.name, '2')).code, 0);
+    writeFileSync(gate, '');
     assert.equal((await cluster.everband('resume', one.name)).code, 0);
-    await finish(one);
+    await cluster.result(one);
+    assert.equal(canonicalJson(cluster.record(one)), canonicalJson(await reference(one, train)));
     await ended(trainer);
     await ended(orchestrator);
   });
@@ -158,7 +162,9 @@ describe('what a study survives', function () {
       const orchestrator = await cluster.worker(['orchestrate', 'predict']);
       const trainer = await cluster.worker(['train'], 4);
       const space = { x: { float: [0, 1] }, ms: { fixed: 250 }, divergesAbove: { fixed: 0.9 } };
-      const one = study(`reset-${when.split(' ')[1]}`, { space, ...more });
+      // A busy machine must not look like a lost worker here.
+      const training = { heartbeatSeconds: 30, graceSeconds: 30 };
+      const one = study(`reset-${when.split(' ')[1]}`, { space, training, ...more });
       const folder = path.join(cluster.stateDir, 'studies', one.name);
       const identity = () => readFileSync(path.join(folder, 'identity.json'), 'utf8');
       await cluster.begin(one);
@@ -242,7 +248,8 @@ describe('what a study survives', function () {
     });
     await cluster.begin(one);
     let parked = '';
-    for (let i = 0; i < 40 && !parked.includes('b2-t002'); i++) {
+    const both = ['b2-t001', 'b2-t002'].map((trial) => `parked: ${trial}`);
+    for (let i = 0; i < 40 && !both.every((line) => parked.includes(line)); i++) {
       await sleep(250);
       parked = (await cluster.everband('status', one.name)).out;
     }
