@@ -577,8 +577,10 @@ describe('trainSegment and whose a study is', function () {
 
   it('keeps every number of every epoch, with what it took, and a NaN of another number is no divergence', async () => {
     const more = '"accuracy":0.5,"gradient":NaN,"note":"x"';
-    assert.equal((await run(segment('t', { more, pause: 60 }, { to: 2 }))).outcome, 'completed');
-    await assert.rejects(run(segment('t', { more, pause: 60, mode: 'crash', at: 4 }, { from: 2, to: 4, reset: 1 })));
+    // A line that is read late makes one epoch longer and the next one shorter: much less than such a pause.
+    const pause = 400;
+    assert.equal((await run(segment('t', { more, pause }, { to: 2 }))).outcome, 'completed');
+    await assert.rejects(run(segment('t', { more, pause, mode: 'crash', at: 4 }, { from: 2, to: 4, reset: 1 })));
     const epochs = readEpochs(path.join(stateDir, 'studies/s'), 't');
     assert.deepEqual(
       epochs.map(({ epoch, attempt, host, values }) => ({ epoch, attempt, host, values })),
@@ -587,12 +589,7 @@ describe('trainSegment and whose a study is', function () {
         values: { accuracy: 0.5, gradient: null },
       }))
     );
-    // A line that is read late makes one epoch longer and the next one shorter.
-    const seconds = epochs.map((epoch) => epoch.seconds);
-    assert.ok(
-      seconds.every((one) => one >= 0 && one < 10) && seconds.reduce((sum, one) => sum + one, 0) >= 0.15,
-      String(seconds)
-    );
+    for (const { seconds } of epochs) assert.ok(seconds >= 0.05 && seconds < 10, String(seconds));
   });
 
   it('fails a trainer that reports more than is kept', async () => {
