@@ -4,22 +4,22 @@ import { Client, Connection } from '@temporalio/client';
 import { dataConverter } from './codec.js';
 import { CliError } from './errors.js';
 import { namedCluster, type ConnectionSettings } from './named.js';
-import { serverInfo } from './server.js';
+import { embeddedServer } from './server.js';
 import { stateDir } from './state.js';
 import { tlsProblem } from './tls.js';
 
 /** @throws CliError when nothing says where a server is */
-export async function connectionSettings(): Promise<ConnectionSettings> {
+export function connectionSettings(): ConnectionSettings {
   const named = namedCluster();
   if (named) return named.settings;
-  const embedded = await serverInfo(stateDir());
+  const embedded = embeddedServer(stateDir());
   if (!embedded) throw new CliError('no Temporal server runs here. Fix: `everband server`, or set TEMPORAL_ADDRESS.');
   return { address: embedded.address, namespace: embedded.namespace };
 }
 
 /** Runs `use` with a client and closes it. @throws CliError with one line and its fix when the cluster refuses */
 export async function withClient<T>(use: (client: Client) => Promise<T>): Promise<T> {
-  const settings = await connectionSettings();
+  const settings = connectionSettings();
   const { namespace, ...options } = settings;
   const converter = dataConverter('client');
   const named = namedCluster();
@@ -27,7 +27,9 @@ export async function withClient<T>(use: (client: Client) => Promise<T>): Promis
   const unreachable = (reason: string) =>
     new CliError(`no Temporal server answers at ${options.address} (${reason}). Fix: ${fix}.`);
   if (await refusedHere(options.address)) throw unreachable('connection refused');
-  const connection = await Connection.connect({ ...options, connectTimeout: 5000 }).catch(async (error: unknown) => {
+  // The embedded server is there, so that it will answer: on a busy machine it may take its time.
+  const connectTimeout = named ? 5000 : 20_000;
+  const connection = await Connection.connect({ ...options, connectTimeout }).catch(async (error: unknown) => {
     const reason = (error as Error).message.split('\n')[0] ?? 'no answer';
     const secure = await tlsProblem(settings);
     throw refusal(error, settings) ?? (secure === null ? unreachable(reason) : new CliError(secure));
@@ -47,7 +49,7 @@ export async function runsAt(
   workflowId: string
 ): Promise<string | null> {
   if (await refusedHere(place.address)) return null;
-  const options = await connectionSettings();
+  const options = connectionSettings();
   let connection: Connection | null = null;
   try {
     connection = await Connection.connect({ ...options, address: place.address, connectTimeout: 5000 });
@@ -125,7 +127,7 @@ function text(error: unknown): string {
 }
 
 /** Web UI page of a study; null when the cluster is not ours to know. */
-export async function webUi(workflowId: string): Promise<string | null> {
-  const embedded = namedCluster() ? null : await serverInfo(stateDir());
+export function webUi(workflowId: string): string | null {
+  const embedded = namedCluster() ? null : embeddedServer(stateDir());
   return embedded?.uiUrl ? `${embedded.uiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}` : null;
 }

@@ -52,7 +52,7 @@ export async function runDemo({ chaos = false }: { readonly chaos?: boolean } = 
     const study = await startStudy({ ...demoStudy(name), ...more }, (line) => console.log(line));
     running = study.name;
     console.log(`\n${planTable(study)}\n`);
-    const page = await webUi(workflowIds.study(study.name));
+    const page = webUi(workflowIds.study(study.name));
     if (page) console.log(`Web UI: ${page}\n`);
     const over = new AbortController();
     const beside = meanwhile?.(over.signal);

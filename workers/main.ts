@@ -39,7 +39,7 @@ export interface WorkerSettings {
 /** Runs until SIGTERM or SIGINT; trainers then finish their epoch, save and end. */
 export async function runWorker(settings: WorkerSettings): Promise<void> {
   Runtime.install({ logger: new DefaultLogger('WARN', logToStderr) });
-  const { namespace, ...options } = await connectionSettings();
+  const { namespace, ...options } = connectionSettings();
   const connection = await NativeConnection.connect(options);
   const clientConnection = Connection.lazy(options);
   const client = new Client({ connection: clientConnection, namespace, dataConverter: dataConverter('client') });

@@ -63,7 +63,11 @@ def read_folders(root: Path, identity: Identity) -> list[Folder]:
     """The attempts of this study, oldest first."""
     digest = study_digest(identity)
     folders = []
-    for name in os.listdir(root) if root.is_dir() else []:
+    try:
+        names = os.listdir(root)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    for name in names:
         match = re.fullmatch(r"a([0-9]+)-([0-9a-f]{12})\.([0-9]+)", name)
         if match and match[2] == digest:
             folders.append(Folder(root / name, int(match[1]), int(match[3])))

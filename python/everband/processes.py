@@ -105,7 +105,7 @@ class TrainerProcess:
                 self._kill_group()
                 # A process that left the group may hold its output open.
                 for reader in self._readers:
-                    reader.join(1.0)
+                    reader.join(5.0)
                 return None if self._messages.empty() else self._messages.get()
             if time.monotonic() >= until:
                 return None

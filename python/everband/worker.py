@@ -219,6 +219,8 @@ class _Attempt:
                     raise Fenced("the server has given this attempt up")
                 trainer.interrupt()
                 kill_at = time.monotonic() + self._grace
+            # Asked before: whoever ends while nobody listens may have said something first.
+            ended = not trainer.alive
             message = trainer.receive(0.2)
             now = time.monotonic()
             if message is not None and "epoch" not in message:
@@ -234,13 +236,13 @@ class _Attempt:
                 # Before anything else: what a trainer does whose folder was taken is not its fault.
                 raise fenced
             elif kill_at is not None:
-                if now >= kill_at or not trainer.alive:
+                if now >= kill_at or ended:
                     self._claim.release()
                     return
-            elif not trainer.alive:
+            elif ended:
                 asked = f"asked for epochs {self._claim.start + 1} to {self._to}"
-                ended = f"the trainer {trainer.ending} after epoch {self._epoch}, {asked}"
-                raise self._failed(ended, "oom" if memory.killed() else "crash", trainer.tail)
+                how = f"the trainer {trainer.ending} after epoch {self._epoch}, {asked}"
+                raise self._failed(how, "oom" if memory.killed() else "crash", trainer.tail)
             elif now >= deadline:
                 hung = f"hung: no epoch within {self._epoch_timeout:g} s after epoch {self._epoch}"
                 raise self._failed(hung, "timeout", trainer.tail)

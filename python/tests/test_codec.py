@@ -135,7 +135,7 @@ def test_a_worker_says_it_in_one_line(file, monkeypatch):
     file.unlink()
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     script = "import everband.predictor; everband.predictor.run(print, task_queue='q')"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=180)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"EVERBAND_CODEC_KEYS: {file} cannot be read (") and done.stderr.count("\n") == 1
 

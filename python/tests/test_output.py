@@ -97,7 +97,8 @@ def test_nobody_waits_for_long_for_what_cannot_be_printed(monkeypatch: pytest.Mo
     since = time.monotonic()
     for number in range(1000):
         printer.say(f"line {number}\n")
-    assert time.monotonic() - since < 10
+    # A second, and not one for each of them.
+    assert time.monotonic() - since < 30
     stuck.reads.set()
     printer.flush()
     printer.say("again\n")

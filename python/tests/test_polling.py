@@ -61,7 +61,7 @@ def says_one_line(script, monkeypatch):
     address = f"127.0.0.1:{free_port()}"
     monkeypatch.setenv("TEMPORAL_ADDRESS", address)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=180)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"no Temporal server answers at {address} (connection refused). Fix: set TEMPORAL_ADDRESS or give an address; "

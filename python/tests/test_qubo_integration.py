@@ -329,7 +329,7 @@ def test_cancelling_cancels_on_the_qpu(sapi):
     )
     with pytest.raises(CancelledError):
         run(request(random_matrix(4)), Qpu(), environment)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while not sapi.cancelled and time.monotonic() < until:
         time.sleep(0.05)
     assert sapi.cancelled == ["p1"]
@@ -346,7 +346,7 @@ def test_a_qpu_s_token_and_solver_may_stand_in_a_file(sapi, nothing, monkeypatch
 def worker(*arguments):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "TEMPORAL_ADDRESS": "127.0.0.1:1"}
     command = [sys.executable, "-m", "everband.qubo", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -63,7 +63,7 @@ export function addRunCommands(program: Command): void {
       .option('--json', 'print what was started, or with --wait its result, as JSON')
       .action(async (file: string | undefined, options: StartOptions) => {
         const { study, says } = await begin(file, options);
-        const page = await webUi(workflowIds.study(study.name));
+        const page = webUi(workflowIds.study(study.name));
         if (!options.json) {
           console.log(`${planTable(study, options.epochSeconds)}\n`);
           console.log(`study ${study.name} ${says}${page ? `, Web UI: ${page}` : ''}`);

@@ -6,7 +6,7 @@ import { withClient } from '../../cluster/connect.js';
 import { doctor, printChecks } from '../doctor.js';
 import { CliError } from '../../cluster/errors.js';
 import { namedCluster } from '../../cluster/named.js';
-import { serverInfo, startServer, stopServer, type ServerInfo } from '../../cluster/server.js';
+import { embeddedServer, runningServer, startServer, stopServer, type ServerInfo } from '../../cluster/server.js';
 import { stateDir } from '../../cluster/state.js';
 import { neverPassed } from '../../trust/environment.js';
 import { allowNamed } from '../trusting.js';
@@ -33,7 +33,7 @@ export function addServeCommands(program: Command): void {
     .command('stop')
     .description('stop it; its database stays')
     .action(async () => {
-      const foreign = await foreignServer();
+      const foreign = foreignServer();
       const stopped = await stopServer(stateDir());
       if (foreign && !stopped) throw new CliError(`${foreign.says}. Fix: stop it where it was started.`);
       console.log(stopped ? 'stopped' : 'no embedded server runs here');
@@ -43,8 +43,8 @@ export function addServeCommands(program: Command): void {
     .command('status')
     .description('where it runs')
     .action(async () => {
-      const info = await serverInfo(stateDir());
-      const foreign = await foreignServer();
+      const info = await runningServer(stateDir(), 10_000);
+      const foreign = foreignServer();
       if (foreign) {
         const beside = info ? `\nan embedded server runs here, and is not used: ${info.address}, pid ${info.pid}` : '';
         return print(server.opts<Json>(), foreign.info, `${foreign.says}; \`everband doctor\` looks at it${beside}`);
@@ -135,11 +135,11 @@ function several(text: string, before: readonly string[]): readonly string[] {
 }
 
 /** The server that TEMPORAL_* or a profile names, unless it is the embedded one of this state folder. */
-async function foreignServer(): Promise<{ info: ServerInfo; says: string } | null> {
+function foreignServer(): { info: ServerInfo; says: string } | null {
   const named = namedCluster();
   if (!named) return null;
   const { address, namespace } = named.settings;
-  if ((await serverInfo(stateDir()))?.address === address) return null;
+  if (embeddedServer(stateDir())?.address === address) return null;
   const says = `${named.by} names ${address}, which is not Everband's own server`;
   return { info: { address, uiUrl: null, pid: null, namespace, reused: true }, says };
 }

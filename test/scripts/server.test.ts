@@ -15,7 +15,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { stateFileProblem } from '../../cluster/remembered.js';
-import { serverInfo, startServer, stopServer } from '../../cluster/server.js';
+import { embeddedServer, startServer, stopServer } from '../../cluster/server.js';
 import { cacheDir } from '../../cluster/state.js';
 import { acquireTemporalCli, cachedCli } from '../../cluster/temporal-cli.js';
 import { Cluster, sleep } from '../harness.js';
@@ -36,13 +36,36 @@ describe('the embedded server', function () {
     const client = await cluster.client();
     await client.workflow.start('nobody', { workflowId: 'kept', taskQueue: 'nobody' });
     cluster.killServer();
-    for (let i = 0; (await serverInfo(cluster.stateDir)) !== null; i++) assert.ok(i < 50);
+    for (let i = 0; embeddedServer(cluster.stateDir) !== null; i++) {
+      assert.ok(i < 500);
+      await sleep(10);
+    }
     const second = await cluster.start();
     assert.equal(second.address, first.address);
     assert.equal(second.uiUrl, first.uiUrl);
     assert.equal((await client.workflow.getHandle('kept').describe()).status.name, 'RUNNING');
     assert.equal((await fetch(second.uiUrl ?? '')).status, 200);
     blocker.close();
+  });
+
+  it('is waited for where it runs and stands still, and not called missing', async () => {
+    const { pid, address } = await cluster.start();
+    process.kill(pid ?? 0, 'SIGSTOP');
+    try {
+      for (const [args, says] of [
+        [['server', 'status'], `running: ${address}`],
+        [['status', 'nobody'], 'nobody'],
+      ] as const) {
+        const asked = cluster.everband(...args);
+        await sleep(6000);
+        process.kill(pid ?? 0, 'SIGCONT');
+        const { out, err } = await asked;
+        assert.ok(`${out}${err}`.includes(says) && !/no (Temporal|embedded) server/.test(err), err);
+        process.kill(pid ?? 0, 'SIGSTOP');
+      }
+    } finally {
+      process.kill(pid ?? 0, 'SIGCONT');
+    }
   });
 });
 
@@ -133,7 +156,7 @@ describe('what the server wrote down', function () {
     const stranger = spawn('sleep', ['60']);
     try {
       writeFileSync(file, JSON.stringify({ ...read(), pid: stranger.pid }));
-      assert.equal(await serverInfo(cluster.stateDir), null);
+      assert.equal(embeddedServer(cluster.stateDir), null);
       assert.equal(await stopServer(cluster.stateDir), false);
       assert.equal(stranger.exitCode ?? stranger.signalCode, null);
     } finally {
@@ -145,7 +168,7 @@ describe('what the server wrote down', function () {
     assert.equal(stateFileProblem(cluster.stateDir), null);
     for (const broken of ['', '{"port":', 'null', '{"port":7233}']) {
       writeFileSync(file, broken);
-      assert.equal(await serverInfo(cluster.stateDir), null);
+      assert.equal(embeddedServer(cluster.stateDir), null);
       assert.match(stateFileProblem(cluster.stateDir) ?? '', /server\.json cannot be read/);
     }
   });
