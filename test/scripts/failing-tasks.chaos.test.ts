@@ -9,15 +9,15 @@ import { segmentOf } from '../fixtures/slow-trainer.mjs';
 import { cli, Cluster, ended, reference, sleep, studyOf } from '../harness.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-/** Milliseconds within which a failing workflow task has to show. */
-const soon = 15_000;
+/** Milliseconds within which a failing workflow task has to show, on a machine that stands still now and then. */
+const soon = 60_000;
 
 /** What a study does first, and a group. */
 const beginnings = ['const name = recoveryOf(input);', 'all = await local.run('] as const;
 const wait = 'await new Promise((done) => setTimeout(done, 1));';
 
 describe('a study that no worker can carry on', function () {
-  this.timeout(240_000);
+  this.timeout(480_000);
   const cluster = new Cluster();
   let orchestrator: ChildProcess;
   let trainer: ChildProcess;
@@ -29,7 +29,8 @@ describe('a study that no worker can carry on', function () {
     scheduler: { type: 'hyperband', R: 9, eta: 3 },
     trainer: { module: path.join(root, 'test/fixtures/slow-trainer.mjs') },
     parallelism: 2,
-    training: { heartbeatSeconds: 2, graceSeconds: 2 },
+    // Whoever is given up while the machine stands still would be tried alone, and one of these trains for an hour.
+    training: { heartbeatSeconds: 8, graceSeconds: 2 },
   });
 
   function written(name: string, ms: number): string {
@@ -283,7 +284,7 @@ describe('a study that no worker can carry on', function () {
     await cluster.begin(study);
     const trouble =
       /no worker that polls can read 2 activities of everband\/unread\/b2\/r0 \(this worker reads .*\)\. Fix: start a worker of the version/;
-    const shown = await within(60_000, trouble, () => print('status', 'unread'));
+    const shown = await within(soon, trouble, () => print('status', 'unread'));
     assert.match(shown, /^unread: running[^]*exit code 1/);
     await watched('unread', trouble);
     await ended(trainer, 'SIGKILL');
@@ -298,7 +299,7 @@ describe('a study that no worker can carry on', function () {
     await cluster.begin(study);
     const trouble =
       /no orchestrating worker has taken the workflow task of everband\/alone for \d+ s\. Fix: `everband worker orchestrate`/;
-    assert.match(await within(30_000, trouble, () => print('status', 'alone')), /exit code 1/);
+    assert.match(await within(soon, trouble, () => print('status', 'alone')), /exit code 1/);
     assert.match(await print('list'), trouble);
     assert.match(await print('doctor'), /WRONG study alone: no orchestrating worker/);
     orchestrator = await cluster.worker(['orchestrate', 'predict']);

@@ -16,7 +16,7 @@ describe('whether a poller is there still', () => {
     const pid = child.pid;
     const until = async (expected: boolean) => {
       for (const since = Date.now(); polls(here(pid)) !== expected; await sleep(20)) {
-        assert.ok(Date.now() - since < 10_000, `it never was ${expected}`);
+        assert.ok(Date.now() - since < 60_000, `it never was ${expected}`);
       }
     };
     assert.equal(polls(here(pid)), true);

@@ -190,7 +190,7 @@ describe('a study that can never run', function () {
     assert.match(await refusal(nowhere), /curves\.csv\.lost: there is no such file/);
     execFileSync('mkfifo', [`${file}.fifo`]);
     assert.match(await refusal(replay('fifo', { replay: `${file}.fifo` })), /is no regular file/);
-    assert.ok(Date.now() - since < 20_000);
+    assert.ok(Date.now() - since < 60_000);
     const sound = replay('sound', { replay: file });
     await cluster.begin(sound);
     assert.ok((await cluster.result(sound)).best);

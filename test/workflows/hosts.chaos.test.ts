@@ -15,7 +15,7 @@ interface Epoch {
 }
 
 describe('the host a trial trains on', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const cluster = new Cluster();
   before(async () => {
     await cluster.start();
@@ -56,7 +56,7 @@ describe('the host a trial trains on', function () {
       scheduler: { type: 'full', trials: 4, R: 6 },
       trainer,
       parallelism: 4,
-      training: { maxLosses: 2, attempts: 1, parkSeconds: 0, heartbeatSeconds: 2 },
+      training: { maxLosses: 2, attempts: 1, parkSeconds: 0, heartbeatSeconds: 5 },
     });
     let over = false;
     let deaths = 0;
