@@ -48,17 +48,17 @@ interface LateStanding extends LateView {
 
 /** Null when no trial of the study was retried late. */
 export async function lateResults(name: string): Promise<LateResults | null> {
-  const { lates, wrong } = readLates(stateDir(), name);
-  const record = readRecord(stateDir(), name);
-  if (!record || lates.length + wrong.length === 0) return null;
-  const views = lates.map((late) => ({ ...lateView(late), workflowId: workflowIds.late(name, late.trial) }));
   const lost = new Map<string, boolean>();
-  const open = views.filter(({ state }) => state === 'open');
+  const open = viewsOf(name).views.filter(({ state }) => state === 'open');
   if (open.length > 0) {
     await withClient(async (client) => {
       for (const { workflowId } of open) lost.set(workflowId, !(await isRunning(client, workflowId)));
     }).catch(() => undefined);
   }
+  // Read after its workflow was asked for: what it came to is written before it closes.
+  const { views, lates, wrong } = viewsOf(name);
+  const record = readRecord(stateDir(), name);
+  if (!record || lates.length + wrong.length === 0) return null;
   return {
     best: bestWithLate(record, record.result.best, lates),
     trials: views.map((view) => ({
@@ -67,6 +67,12 @@ export async function lateResults(name: string): Promise<LateResults | null> {
     })),
     wrong: wrong.map(({ says, fix }) => `${says} Fix: ${fix}.`),
   };
+}
+
+function viewsOf(name: string) {
+  const { lates, wrong } = readLates(stateDir(), name);
+  const views = lates.map((late) => ({ ...lateView(late), workflowId: workflowIds.late(name, late.trial) }));
+  return { views, lates, wrong };
 }
 
 async function isRunning(client: Client, workflowId: string): Promise<boolean> {
