@@ -95,17 +95,17 @@ export async function runningServer(stateDir: string, patience: number): Promise
   const place = files(stateDir);
   const until = Date.now() + patience;
   for (;;) {
-    const known = remembered(stateDir);
-    if (!known || !isOurs(known)) return null;
+    const server = embeddedServer(stateDir);
+    if (!server) return null;
     if (!existsSync(place.database))
       throw new Error(
-        `the Temporal server (process ${known.pid}) has lost its database ${place.database}. Fix: everband server stop, then everband server`
+        `the Temporal server (process ${server.pid}) has lost its database ${place.database}. Fix: everband server stop, then everband server`
       );
-    if ((await probe(`127.0.0.1:${known.port}`)) === null) return asInfo(known, true);
+    if ((await probe(server.address)) === null) return server;
     if (patience === 0) return null;
     if (Date.now() > until)
       throw new Error(
-        `the Temporal server (process ${known.pid}) does not answer at 127.0.0.1:${known.port}. Fix: everband server stop, then everband server`
+        `the Temporal server (process ${server.pid}) does not answer at ${server.address}. Fix: everband server stop, then everband server`
       );
     await pause(100);
   }

@@ -49,14 +49,16 @@ interface LateStanding extends LateView {
 /** Null when no trial of the study was retried late. */
 export async function lateResults(name: string): Promise<LateResults | null> {
   const lost = new Map<string, boolean>();
-  const open = viewsOf(name).views.filter(({ state }) => state === 'open');
+  let found = viewsOf(name);
+  const open = found.views.filter(({ state }) => state === 'open');
   if (open.length > 0) {
     await withClient(async (client) => {
       for (const { workflowId } of open) lost.set(workflowId, !(await isRunning(client, workflowId)));
     }).catch(() => undefined);
+    // Once more, for what a late retry came to is written before its workflow closes.
+    found = viewsOf(name);
   }
-  // Read after its workflow was asked for: what it came to is written before it closes.
-  const { views, lates, wrong } = viewsOf(name);
+  const { views, lates, wrong } = found;
   const record = readRecord(stateDir(), name);
   if (!record || lates.length + wrong.length === 0) return null;
   return {

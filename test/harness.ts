@@ -384,3 +384,16 @@ export async function ended(worker: ChildProcess, signal: NodeJS.Signals = 'SIGT
 }
 
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Looks again and again until there is something to see, and gives it. */
+export async function until<T>(
+  what: string,
+  look: () => T | null | false | Promise<T | null | false>,
+  seconds = 60
+): Promise<T> {
+  for (const since = Date.now(); ; await sleep(50)) {
+    const found = await look();
+    if (found) return found;
+    assert.ok(Date.now() - since < seconds * 1000, `waited ${seconds} s until ${what}`);
+  }
+}

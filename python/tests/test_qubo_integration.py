@@ -4,7 +4,6 @@ import itertools
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from everband.qubo import create_activity
 from sapi import NAME, TOKEN, Sapi
 from sealed import ASKED, seal
 from test_polling import environment, says_one_line  # noqa: F401
+from waiting import until
 
 
 def request(matrix, reads=100, **more):
@@ -329,9 +329,7 @@ def test_cancelling_cancels_on_the_qpu(sapi):
     )
     with pytest.raises(CancelledError):
         run(request(random_matrix(4)), Qpu(), environment)
-    until = time.monotonic() + 30
-    while not sapi.cancelled and time.monotonic() < until:
-        time.sleep(0.05)
+    until(lambda: sapi.cancelled, "a cancelled problem")
     assert sapi.cancelled == ["p1"]
 
 

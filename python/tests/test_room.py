@@ -4,16 +4,11 @@ from typing import Callable, Optional
 
 from everband.room import Room, Stay
 
+from waiting import until
+
 
 def never() -> bool:
     return False
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 class Guest:

@@ -21,6 +21,7 @@ from everband.processes import Trainers
 from everband.worker import create_activity
 
 from sealed import seal
+from waiting import until
 
 TRAINER = """
 import os, shutil, subprocess, sys, time
@@ -189,14 +190,7 @@ def gone(pid: int) -> bool:
 
 def wait_for_the_end_of(pids: list[int]) -> None:
     """A killed process leaves the table a moment after the signal, on a busy machine later."""
-    wait_until(lambda: all(gone(pid) for pid in pids), f"the end of {pids}")
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < until, f"waited for {what}"
-        time.sleep(0.01)
+    until(lambda: all(gone(pid) for pid in pids), f"the end of {pids}")
 
 
 def test_trains_and_resumes(run, trainers) -> None:
@@ -243,7 +237,7 @@ def test_what_a_trainer_says_right_before_its_end_is_heard(run, monkeypatch, tmp
         if pid.exists() and not go.exists():
             # All that it says, and its end, come between the look at the disk and the next one at the trainer.
             go.touch()
-            wait_until(lambda: gone(int(pid.read_text())), "the end of the trainer")
+            until(lambda: gone(int(pid.read_text())), "the end of the trainer")
         return answer
 
     monkeypatch.setattr(Claim, "fenced", property(fenced))
@@ -317,7 +311,7 @@ def test_an_attempt_that_was_overtaken_ends(run, tmp_path: Path) -> None:
     config = {"hang_at": 2, "pids": str(tmp_path / "pids")}
 
     def overtake() -> None:
-        wait_until((tmp_path / "pids").exists, "the second epoch")
+        until((tmp_path / "pids").exists, "the second epoch")
         claim_of(tmp_path, config)
 
     newer = threading.Thread(target=overtake)
@@ -683,10 +677,10 @@ def test_a_trial_that_has_lost_its_worker_twice_beside_others_is_tried_alone(tra
     ):
         threads.append(threading.Thread(target=run, args=(message, beats[name])))
         threads[-1].start()
-        wait_until(lambda: any(stay.of == f"s {name}" for stay in list(place)), f"{name} in the room or before it")
-    wait_until(lambda: len(beats["t"]) >= 2, "a heartbeat of one that waits")
+        until(lambda: any(stay.of == f"s {name}" for stay in list(place)), f"{name} in the room or before it")
+    until(lambda: len(beats["t"]) >= 2, "a heartbeat of one that waits")
     go["first"].touch()
-    wait_until(lambda: any(epoch == 1 for epoch, _ in beats["third"]), "an epoch of the third")
+    until(lambda: any(epoch == 1 for epoch, _ in beats["third"]), "an epoch of the third")
     go["t"].touch()
     for thread in threads:
         thread.join()

@@ -5,7 +5,7 @@ import { createPredictActivities } from '../../activities/predict.js';
 import { predict } from '../../core/predictors/predict.js';
 import type { PredictionRequest } from '../../core/predictors/request.js';
 import { stream } from '../../core/rng.js';
-import { sleep } from '../harness.js';
+import { sleep, until } from '../harness.js';
 
 const annealer = { type: 'annealer', solver: 'simulated', combination: 'sound', fallback: 'svr' } as const;
 
@@ -50,14 +50,6 @@ describe('a predicting worker', function () {
     return (user + system) / 1e6;
   }
 
-  async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    const since = Date.now();
-    while (!(await holds())) {
-      assert.ok(Date.now() - since < 30_000, `${what}: not within 30 s`);
-      await sleep(50);
-    }
-  }
-
   it('answers as the predictor does, one question after the other and several at once', async () => {
     for (const one of [request({ type: 'svr' }), request({ type: 'last' })]) {
       const wanted = predict(one);
@@ -78,7 +70,7 @@ describe('a predicting worker', function () {
     const long = asked(endless);
     const quick = request({ type: 'last' });
     assert.deepEqual(await asked(quick).answer, predict(quick));
-    await until('it beats', () => long.beats() >= 3);
+    await until('it beats', () => long.beats() >= 3, 30);
     long.cancel();
     await assert.rejects(long.answer, CancelledFailure);
     const beats = long.beats();
@@ -88,19 +80,19 @@ describe('a predicting worker', function () {
 
   it('ends the thread of a question that is cancelled, and answers the next', async () => {
     const long = asked(endless);
-    await until('it computes', async () => (await busy()) > 0.3);
+    await until('it computes', async () => (await busy()) > 0.3, 30);
     long.cancel();
     await assert.rejects(long.answer, CancelledFailure);
-    await until('it computes no more', async () => (await busy()) < 0.2);
+    await until('it computes no more', async () => (await busy()) < 0.2, 30);
     const next = request({ type: 'last' });
     assert.deepEqual(await asked(next).answer, predict(next));
   });
 
   it('leaves nothing behind when it ends', async () => {
     const long = asked(endless);
-    await until('it computes', async () => (await busy()) > 0.3);
+    await until('it computes', async () => (await busy()) > 0.3, 30);
     activities.dispose();
     await assert.rejects(long.answer, /the thread of the predictor has ended/);
-    await until('it computes no more', async () => (await busy()) < 0.2);
+    await until('it computes no more', async () => (await busy()) < 0.2, 30);
   });
 });

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import os from 'node:os';
 import { polls, type Poller } from '../../scripts/pollers.js';
-import { sleep } from '../harness.js';
+import { until } from '../harness.js';
 
 const here = (pid: number | undefined, ago = 1): Poller => ({
   identity: `${pid}@${os.hostname()}`,
@@ -14,17 +14,13 @@ describe('whether a poller is there still', () => {
   it('is said by its process, where that is on this host', async () => {
     const child = spawn('sleep', ['60']);
     const pid = child.pid;
-    const until = async (expected: boolean) => {
-      for (const since = Date.now(); polls(here(pid)) !== expected; await sleep(20)) {
-        assert.ok(Date.now() - since < 60_000, `it never was ${expected}`);
-      }
-    };
+    const polling = (expected: boolean) => until(`it is ${expected}`, () => polls(here(pid)) === expected);
     assert.equal(polls(here(pid)), true);
     assert.equal(polls(here(pid, 300)), false, 'it has not asked for five minutes');
     child.kill('SIGSTOP');
-    await until(false);
+    await polling(false);
     child.kill('SIGCONT');
-    await until(true);
+    await polling(true);
     const gone = once(child, 'exit');
     child.kill('SIGKILL');
     await gone;

@@ -7,7 +7,7 @@ import type { Study } from '../../core/study.js';
 import type { Check } from '../../scripts/doctor.js';
 import type { StudySummary } from '../../scripts/api.js';
 import { workflowIds, type StudyStatus } from '../../workflows/messages.js';
-import { cli, Cluster, ended, itReplays, sleep, studyOf } from '../harness.js';
+import { cli, Cluster, ended, itReplays, studyOf, until } from '../harness.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -32,14 +32,6 @@ describe('what is said of a study', function () {
     ...more,
   });
   const study = (name: string, ms: number, more: object = {}) => studyOf(file(name, ms, more));
-
-  async function until<T>(what: string, holds: () => Promise<T | null | false>): Promise<T> {
-    for (const since = Date.now(); ; await sleep(100)) {
-      const found = await holds();
-      if (found) return found;
-      assert.ok(Date.now() - since < 60_000, `${what}: not within 60 s`);
-    }
-  }
 
   const handleOf = async ({ name }: Study) => (await cluster.client()).workflow.getHandle(workflowIds.study(name));
 

@@ -10,7 +10,7 @@ import { addCodecKey, keysVariable } from '../../cluster/codec.js';
 import { canonicalJson, type StudyRecord } from '../../core/record.js';
 import type { Study } from '../../core/study.js';
 import { taskQueues, workflowIds, workflowTypes } from '../../workflows/messages.js';
-import { Cluster, ended, itReplays, pythonOf, sleep, studyOf } from '../harness.js';
+import { Cluster, ended, itReplays, pythonOf, studyOf, until } from '../harness.js';
 
 const { History } = proto.temporal.api.history.v1;
 const { DescribeWorkflowExecutionResponse } = proto.temporal.api.workflowservice.v1;
@@ -97,14 +97,6 @@ async function pythonWorker(
 }
 
 /** Polls, for the machine may be busy. */
-async function until<T>(what: string, look: () => Promise<T | null>, seconds = 90): Promise<T> {
-  for (const since = Date.now(); ; await sleep(200)) {
-    const found = await look();
-    if (found !== null) return found;
-    assert.ok(Date.now() - since < seconds * 1000, `waited ${seconds} s until ${what}`);
-  }
-}
-
 describe('studies over the payload codec', function () {
   this.timeout(300_000);
   const file = path.join(folder, 'codec.json');

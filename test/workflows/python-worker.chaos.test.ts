@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { canonicalJson } from '../../core/record.js';
 import type { Study } from '../../core/study.js';
 import type { SegmentOutcome, Trial } from '../../core/trial.js';
-import { Cluster, ended, pythonOf, reference, sleep, studyOf } from '../harness.js';
+import { Cluster, ended, pythonOf, reference, sleep, studyOf, until } from '../harness.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -90,12 +90,6 @@ describe('a Python worker on the temporalio package', function () {
     // The last one may still be written.
     const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
     return lines.map((line) => JSON.parse(line) as { trial: string; from: number; pid: number });
-  }
-
-  async function until(what: string, holds: () => boolean): Promise<void> {
-    for (const since = Date.now(); !holds(); await sleep(50)) {
-      assert.ok(Date.now() - since < 60_000, `waited 60 s until ${what}`);
-    }
   }
 
   async function finished(one: Study): Promise<void> {
