@@ -3,7 +3,14 @@
  * their history is replayed; the commands of the one with the longer chain of promises then trade places with the
  * other's, and the workflow never gets past its first task after a worker was lost.
  */
-import { ActivityFailure, ApplicationFailure, proxyLocalActivities, sleep } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  proxyLocalActivities,
+  sleep,
+} from '@temporalio/workflow';
 import type { LateActivities, RecordActivities } from './activity-types.js';
 import { localPolicy, troubleSeconds } from './policies.js';
 
@@ -27,7 +34,7 @@ export class Local {
   private async until<T>(activity: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        const answer = await activity();
+        const answer = await activity().finally(atRest);
         this.say(null);
         return answer;
       } catch (error) {
@@ -44,5 +51,22 @@ export class Local {
     if (this.trouble === trouble) return;
     this.trouble = trouble;
     this.changed();
+  }
+}
+
+/** Whoever was woken may wake the next, as an operator's retry wakes a parked trial, which waits for a place then. */
+const turnsOfOthers = 8;
+
+/**
+ * Waits until nothing else moves in this activation. What took so long that other events came meanwhile is answered
+ * after them, and in one activation with the last of them where the history is replayed: it takes its turn after them there
+ * too, however long their chains of promises are (docs/adr/0023-slow-local-activities.md).
+ */
+async function atRest(): Promise<void> {
+  for (let turn = 0; turn < turnsOfOthers; turn++) {
+    let asked = false;
+    // The SDK looks at conditions again once all promises have been followed.
+    const restful = (): boolean => asked || !(asked = true);
+    await CancellationScope.nonCancellable(() => condition(restful));
   }
 }
